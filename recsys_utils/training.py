@@ -1,0 +1,206 @@
+"""Training: one loop, two losses, early stopping, and a new user after training. Notebook 05."""
+
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm.auto import trange
+
+from .evaluation import ndcg, target_ranks
+from .splits import LeaveOneOutSplit, RatedPairs
+
+
+def train(
+    model: nn.Module,
+    batches: Callable[[torch.Generator], Iterable[Tensor]],
+    loss: Callable[[Tensor], Tensor],
+    validate: Callable[[], float],
+    *,
+    seed: int,
+    epochs: int,
+    learning_rate: float,
+    weight_decay: float,
+    patience: int,
+    progress: bool,
+) -> pd.DataFrame:
+    """AdamW until `validate` has not risen for `patience` epochs; the best epoch is kept.
+
+    Training starts afresh: `model.reset_parameters(seed)`. The same seed gives the same model,
+    also when a notebook cell is run twice.
+
+    Returns:
+        One row for each epoch: epoch, loss (mean over batches), validation.
+    """
+    model.reset_parameters(seed)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
+    )
+    generator = torch.Generator().manual_seed(seed)
+    history, best, best_state = [], -float("inf"), None
+    with trange(epochs, desc="epochs", disable=not progress, leave=False) as bar:
+        for epoch in bar:
+            model.train()
+            losses = []
+            for batch in batches(generator):
+                optimizer.zero_grad()
+                value = loss(batch)
+                value.backward()
+                optimizer.step()
+                losses.append(value.item())
+            model.eval()
+            validation = validate()
+            history.append((epoch + 1, sum(losses) / len(losses), validation))
+            bar.set_postfix(validation=f"{validation:.4f}")
+            if validation > best:
+                best, best_epoch = validation, epoch
+                best_state = {name: value.clone() for name, value in model.state_dict().items()}
+            elif epoch - best_epoch >= patience:
+                break
+    model.load_state_dict(best_state)
+    return pd.DataFrame(history, columns=["epoch", "loss", "validation"])
+
+
+def fit(
+    model: nn.Module,
+    split: LeaveOneOutSplit,
+    *,
+    seed: int = 0,
+    epochs: int = 60,
+    learning_rate: float = 0.02,
+    weight_decay: float = 1.0,
+    batch_size: int = 128,
+    patience: int = 5,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train on likes: softmax over the whole catalogue; early stopping on validation NDCG@10.
+
+    Formula: loss = - mean over likes (user, item) of log softmax_item(logits of the user).
+
+    Args:
+        model: a recommender with `reset_parameters`; it is trained in place.
+        split: the likes to train on, and the validation items.
+        seed: of the start values and of the order of users.
+        batch_size: number of users in a batch, with all their likes.
+
+    Returns:
+        One row for each epoch: epoch, loss, validation (NDCG@10).
+    """
+    likes = split.likes().to(next(model.parameters()).dtype)
+    seen, everybody = split.seen("validation"), torch.arange(split.n_users)
+
+    def loss(users: Tensor) -> Tensor:
+        target = likes[users]
+        return -(F.log_softmax(model(users), dim=-1) * target).sum() / target.sum()
+
+    def validate() -> float:
+        with torch.no_grad():
+            scores = model(everybody).masked_fill(seen, -torch.inf)
+        return ndcg(target_ranks(scores, split.validation)).mean().item()
+
+    return train(
+        model,
+        lambda generator: torch.randperm(split.n_users, generator=generator).split(batch_size),
+        loss,
+        validate,
+        seed=seed,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        patience=patience,
+        progress=progress,
+    )
+
+
+def fit_ratings(
+    model: nn.Module,
+    train_pairs: RatedPairs,
+    validation_pairs: RatedPairs,
+    *,
+    seed: int = 0,
+    epochs: int = 60,
+    learning_rate: float = 0.02,
+    weight_decay: float = 1.0,
+    batch_size: int = 128,
+    patience: int = 5,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Train on likes and dislikes: logistic loss; early stopping on the validation loss.
+
+    Formula: loss = - mean over ratings of log sigmoid(+logit if liked, -logit if not).
+
+    Args: as in `fit`; a batch is `batch_size` users with all their ratings.
+
+    Returns:
+        One row for each epoch: epoch, loss, validation (minus the validation loss).
+    """
+    dtype = next(model.parameters()).dtype
+    liked, rated = train_pairs.to_table(model.user.num_embeddings, model.table.n_items)
+
+    def loss(users: Tensor) -> Tensor:
+        known = rated[users]
+        return F.binary_cross_entropy_with_logits(
+            model(users)[known], liked[users][known].to(dtype)
+        )
+
+    def validate() -> float:
+        with torch.no_grad():
+            logits = model(torch.arange(model.user.num_embeddings))
+        logits = logits[validation_pairs.users, validation_pairs.items]
+        return -F.binary_cross_entropy_with_logits(logits, validation_pairs.liked.to(dtype)).item()
+
+    return train(
+        model,
+        lambda generator: torch.randperm(len(rated), generator=generator).split(batch_size),
+        loss,
+        validate,
+        seed=seed,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        patience=patience,
+        progress=progress,
+    )
+
+
+def fold_in(
+    model: nn.Module,
+    liked_items: Tensor,
+    *,
+    steps: int = 200,
+    learning_rate: float = 0.05,
+    l2: float = 0.02,
+) -> nn.Module:
+    """Add a user who was not there in training: only the new user's vector is fitted.
+
+    Formula: minimise - mean over liked items of log softmax_item(logits) + l2 |u|^2, with all
+    attributes and biases as they are.
+
+    Args:
+        model: a trained AttributeAttentionRecommender; it is not changed.
+        liked_items: `(n,)` row numbers of the items the new user likes, at least one.
+
+    Returns:
+        A copy of the model in which the last user is the new one.
+
+    Raises:
+        ValueError: no liked item.
+    """
+    if len(liked_items) == 0:
+        raise ValueError("fold_in needs at least one liked item")
+    vector = torch.zeros_like(model.user.weight[0])
+    # Start from the average user: with a zero vector all attributes would count alike.
+    vector += model.user.weight.mean(dim=0).detach()
+    vector.requires_grad_()
+    optimizer = torch.optim.Adam([vector], lr=learning_rate)
+    frozen = {name: value.detach() for name, value in model.state_dict().items()}
+    user = torch.tensor([0])
+    for _ in range(steps):
+        optimizer.zero_grad()
+        state = {**frozen, "user.weight": vector[None]}
+        logits = torch.func.functional_call(model, state, (user,))[0]
+        loss = -F.log_softmax(logits, dim=-1)[liked_items].mean() + l2 * vector.square().sum()
+        loss.backward()
+        optimizer.step()
+    return model.with_user(vector)

@@ -1,0 +1,68 @@
+"""Run notebooks top to bottom and store their outputs, so that a second run changes nothing.
+
+    python scripts/run_and_store.py notebooks/05_project_practice.ipynb
+
+Left out: timing metadata, widget state, progress bars. A cell tagged `machine-dependent` (it shows
+seconds or megabytes) keeps its stored output; delete the output in JupyterLab to renew it.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+# The kernel inherits these: one thread, the same set-up as `make test`.
+os.environ.update(OMP_NUM_THREADS="1", PYTHONHASHSEED="0")
+os.environ.pop("MPLBACKEND", None)
+
+KERNEL = {
+    "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
+    "language_info": {"name": "python"},
+}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def clean_outputs(outputs: list) -> list:
+    """Drop widget views and progress bars, hide the kernel's file names in warnings."""
+    kept = []
+    for output in outputs:
+        if WIDGET in output.get("data", {}):
+            continue
+        if output.output_type == "stream":
+            output.text = re.sub(r"\S*ipykernel_\d+/\d+\.py", "<cell>", output.text)
+        kept.append(output)
+    return kept
+
+
+def run(path: Path) -> None:
+    """Run one notebook and write it back."""
+    notebook = nbformat.read(path, as_version=4)
+    before = {cell.id: cell.get("outputs") for cell in notebook.cells}
+    NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    notebook.metadata = nbformat.from_dict(KERNEL)
+    for cell in notebook.cells:
+        cell.metadata = {
+            key: value for key, value in cell.metadata.items() if key in ("tags", "slideshow")
+        }
+        if cell.cell_type != "code":
+            continue
+        if "machine-dependent" in cell.metadata.get("tags", []) and before[cell.id]:
+            cell.outputs = before[cell.id]
+        cell.outputs = clean_outputs(cell.outputs)
+    nbformat.validate(notebook)
+    nbformat.write(notebook, path)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        run(Path(name))
+        print(name)
