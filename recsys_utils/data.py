@@ -207,13 +207,15 @@ class AttributeTable:
         return len(self.names)
 
     def position(self, label: str) -> int:
-        """The row of the item with this label, or of the only one whose label begins with it.
+        """The row of an item: by its label, its title without the year, or the first words of it.
 
         Raises:
             KeyError: no such item, or several.
         """
-        if label in self.labels:
-            return self.labels.index(label)
+        for fits in (label.__eq__, lambda known: known.rpartition(" (")[0] == label):
+            found = [i for i, known in enumerate(self.labels) if fits(known)]
+            if len(found) == 1:
+                return found[0]
         found = [i for i, known in enumerate(self.labels) if known.startswith(label)]
         if len(found) != 1:
             names = [self.labels[i] for i in found[:5]]

@@ -16,6 +16,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from .explanation import Explanation
 
@@ -23,11 +24,19 @@ FOR, AGAINST, NEUTRAL = "#5e3c99", "#e66101", "#31688e"  # PuOr's ends; a blue f
 
 
 def shorten(label: str, width: int = 34) -> str:
-    """The label, cut in the middle with "..." where it is longer than `width`."""
+    """The label, cut to `width` with "..." in place of the end of the title; the year is kept."""
     if len(label) <= width:
         return label
-    tail = 9
-    return label[: width - tail - 3].rstrip() + "..." + label[-tail:]
+    title, _, year = label.rpartition(" (")
+    end = f"... ({year}" if title else "..."
+    return (title or label)[: width - len(end)].rstrip() + end
+
+
+def readable_on(colour: Sequence[float]) -> str:
+    """Black or white: which of them stands out more on this colour (WCAG relative luminance)."""
+    rgb = np.asarray(colour[:3])
+    linear = np.where(rgb <= 0.03928, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"
 
 
 def heatmap(
@@ -80,36 +89,36 @@ def heatmap(
     else:
         high = limit or float(np.abs(values[mask]).max(initial=1e-9))
         low, cmap, form, label = -high, "PuOr", "{:+.2f}", "contribution (logits)"
-    lines = 1
-    if text is not None:
-        text = [[textwrap.fill(name, 11) for name in names] for names in text]
-        lines += max(name.count("\n") + 1 for names in text for name in names)
+    if text is None:
+        rows, lines, width = [shorten(row) for row in rows], 1, 0.75
+    else:
+        text = [[textwrap.fill(n, 10, break_long_words=False) for n in names] for names in text]
+        rows = [textwrap.fill(row, 24) for row in rows]
+        parts = [part for names in text for name in names for part in name.split("\n")]
+        lines = 1 + max(name.count("\n") + 1 for names in text for name in names)
+        width = min(max(0.8, 0.2 + 0.068 * max(map(len, parts))), 1.0)  # inches, for 9 pt
     if ax is None:
-        size = (3.4 + 0.92 * len(columns), 1.5 + (0.16 + 0.155 * lines) * len(rows))
+        size = (2.9 + width * len(columns), 1.5 + (0.16 + 0.155 * lines) * len(rows))
         _, ax = plt.subplots(figsize=size, layout="constrained")
-    written = [
-        [
-            ((text[i][j] + "\n") if text is not None else "") + form.format(values[i, j])
-            for j in range(len(columns))
-        ]
-        for i in range(len(rows))
-    ]
     sns.heatmap(
         values,
         mask=~mask,
         vmin=low,
         vmax=high,
         cmap=cmap,
-        annot=np.array(written),
-        fmt="",
-        annot_kws={"fontsize": 9},
         linewidths=1,
         linecolor="white",
         ax=ax,
         xticklabels=list(columns),
-        yticklabels=[shorten(row) for row in rows],
-        cbar_kws={"label": label, "shrink": 0.8, "pad": 0.02},
+        yticklabels=rows,
+        cbar_kws={"label": label, "shrink": 0.8, "pad": 0.04},
     )
+    mesh = ax.collections[0]
+    for i, j in zip(*np.nonzero(mask)):
+        name = text[i][j] + "\n" if text is not None else ""
+        value = form.format(round(values[i, j], 2) + 0.0)  # + 0.0: no "-0.00"
+        colour = readable_on(mesh.cmap(mesh.norm(values[i, j])))
+        ax.text(j + 0.5, i + 0.5, name + value, ha="center", va="center", fontsize=9, color=colour)
     ax.patch.set(hatch="////", edgecolor="0.75", facecolor="white")
     ax.set_title(title, fontsize=11, loc="left")
     ax.set_xlabel(column_name)
@@ -119,9 +128,9 @@ def heatmap(
     if kind == "weights" and mask.any():
         counts = mask.sum(axis=1)
         uniform = 1 / counts[counts > 0]
-        bar = ax.collections[0].colorbar.ax
-        bar.axhspan(uniform.min(), uniform.max(), color="white", lw=2)
-        bar.text(0.5, uniform.max() + 0.02, "1/n", ha="center", fontsize=8, color="white")
+        bar = mesh.colorbar.ax
+        bar.hlines([uniform.min(), uniform.max()], 0, 1, color="white", lw=1.5)
+        bar.text(-0.2, uniform.mean(), "1/n", ha="right", va="center", fontsize=9)
     if not mask.all():
         empty = Patch(hatch="////", facecolor="white", edgecolor="0.75", label="empty slot")
         ax.legend(handles=[empty], loc="lower right", bbox_to_anchor=(1, 1.0), frameon=False)
@@ -136,10 +145,14 @@ def explanations_heatmap(
     ax: Axes | None = None,
 ) -> tuple[Figure, Axes]:
     """Several explained films, one a row, their attributes in the columns, names in the cells."""
-    counts: dict[str, int] = {}
+    order: list[str] = []  # of fields, also where the first films lack some
     for explanation in explanations:
-        for field in dict.fromkeys(explanation.fields):
-            counts[field] = max(counts.get(field, 0), explanation.fields.count(field))
+        for field in reversed(explanation.fields):
+            if field not in order:
+                later = explanation.fields[explanation.fields.index(field) + 1 :]
+                known = [order.index(other) for other in later if other in order]
+                order.insert(min(known, default=len(order)), field)
+    counts = {field: max(e.fields.count(field) for e in explanations) for field in order}
     columns = [(field, i) for field, n in counts.items() for i in range(n)]
     shape = (len(explanations), len(columns))
     values, mask, text = np.zeros(shape), np.zeros(shape, bool), np.full(shape, "", dtype=object)
@@ -193,12 +206,14 @@ def explanation_bars(
     for ax, (name, values) in zip(axes, panels.items()):
         weight = name == "weight"
         colours = NEUTRAL if weight else [FOR if v >= 0 else AGAINST for v in values]
-        bars = ax.barh(places, values, color=colours)
-        ax.bar_label(
-            bars, [f"{v:.2f}" if weight else f"{v:+.2f}" for v in values], padding=2, fontsize=9
-        )
+        bars = ax.barh(places, values, color=colours, zorder=2)
+        texts = [f"{v:.2f}" if weight else f"{round(v, 2) + 0.0:+.2f}" for v in values]
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        ax.bar_label(bars, texts, padding=3, fontsize=9, bbox=box, zorder=3)
         ax.set_xlim(*((0, 1.15) if weight else (-limit, limit)))
-        ax.axvline(1 / len(names) if weight else 0, color="0.4", lw=1, ls="--" if weight else "-")
+        ax.axvline(
+            1 / len(names) if weight else 0, color="0.4", lw=1, ls="--" if weight else "-", zorder=1
+        )
         ax.set_xlabel(f"{name}\n(dashed: 1/n)" if weight else name, fontsize=9)
         sns.despine(ax=ax)
     axes[0].set_yticks(places, names, fontsize=9)
@@ -227,6 +242,7 @@ def training_curves(
     axes[0].legend(frameon=False)
     for ax in axes:
         ax.set_xlabel("epoch (dot: the epoch that is kept)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     sns.despine(fig=fig)
     fig.suptitle(title, fontsize=11, x=0.01, ha="left")
     return fig, axes

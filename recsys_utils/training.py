@@ -120,8 +120,8 @@ def fit_ratings(
     *,
     seed: int = 0,
     epochs: int = 60,
-    learning_rate: float = 0.02,
-    weight_decay: float = 1.0,
+    learning_rate: float = 0.04,
+    weight_decay: float = 0.7,
     batch_size: int = 128,
     patience: int = 5,
     progress: bool = True,
@@ -170,7 +170,7 @@ def fold_in(
     *,
     steps: int = 200,
     learning_rate: float = 0.05,
-    l2: float = 0.02,
+    l2: float = 0.05,
 ) -> nn.Module:
     """Add a user who was not there in training: only the new user's vector is fitted.
 

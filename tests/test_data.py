@@ -259,7 +259,7 @@ def test_a_film_without_a_year_has_no_decade_and_a_label_without_year(movies):
 
 
 def test_from_lists_refuses_what_does_not_fit():
-    with pytest.raises(ValueError, match="field 'x' describes 1 items, .* 2 ids and 2 labels"):
+    with pytest.raises(ValueError, match=r"field 'x' describes 1 items, .* 2 ids and 2 labels"):
         AttributeTable.from_lists([1, 2], ["a", "b"], {"x": [["p"]]})
     with pytest.raises(ValueError, match="2 ids and 1 labels"):
         AttributeTable.from_lists([1, 2], ["a"], {"x": [["p"], ["q"]]})
@@ -376,7 +376,7 @@ def test_the_split_refuses_what_cannot_be_split():
     three = as_ratings([(1, i, 5, 0) for i in (10, 20, 30)])
     with pytest.raises(ValueError, match="min_likes must be at least 3"):
         leave_one_out_split(three, IDS, min_likes=2)
-    with pytest.raises(ValueError, match="no user has 4 ratings of 4.0 or more"):
+    with pytest.raises(ValueError, match=r"no user has 4 ratings of 4\.0 or more"):
         leave_one_out_split(three, IDS, min_likes=4)
     with pytest.raises(ValueError, match="movieId 10 is rated"):
         leave_one_out_split(three, np.array([20, 30]), min_likes=3)
@@ -576,7 +576,7 @@ def test_tables_without_header_hold_exactly_the_columns(file):
     assert found.reset_index().to_numpy().tolist() == [[1, 1, 2], [2, 3, 4]]
     for content in (b"1::2\n3::4::5\n", b"1::2\n3\n", b"1::2\n3:4\n", b"1::2\n3:::4\n", b"", b"\n"):
         file.write_bytes(content)
-        with pytest.raises(DataError, match="f, line 2|empty"):
+        with pytest.raises(DataError, match=r"f, line 2|empty"):
             read_numbers(file, "f", kinds, separator="::", header=False)
 
 
@@ -589,9 +589,9 @@ def test_quotes_mean_nothing_where_the_separator_is_no_comma(file):
 # --- Loading: whatever the content, a frame or a DataError ---------------------------------------
 
 pieces = st.sampled_from(
-    ["1", "2", "6", "4.0", "3.5", "1e1", ".5", "+5", "-1", "0", " 4 ", "nan", "inf", "True", "", "x",
-     "é", "\0", '"', '"4"', ",", ",,", "\n", "\r", "\r\n", "\t", "\x0b", "1_0", "9" * 20, "1,6,4.0,9",
-     "\n1,7,3,9\n", "2,6,4.0,9\n", "\ufeff", "\u2028", "٣"]
+    ["1", "2", "6", "4.0", "3.5", "1e1", ".5", "+5", "-1", "0", " 4 ", "nan", "inf", "True", "",
+     "x", "é", "\0", '"', '"4"', ",", ",,", "\n", "\r", "\r\n", "\t", "\x0b", "1_0", "9" * 20,
+     "1,6,4.0,9", "\n1,7,3,9\n", "2,6,4.0,9\n", "\ufeff", "\u2028", "٣"]
 )  # fmt: skip
 texts = st.lists(pieces, max_size=12).map("".join).map(lambda t: HEAD + t.encode())
 contents = st.one_of(texts, st.binary(max_size=60), st.text(max_size=40).map(str.encode),
@@ -623,7 +623,7 @@ def test_any_content_gives_all_its_ratings_or_a_data_error(tmp_path, content):
         assert both.to_numpy(dtype=float).tolist() == expected
 
 
-numbers = st.text("0123456789.eE+-", min_size=1, max_size=12) | st.floats().map(str)
+numbers = st.text("0123456789.eE+-", min_size=1, max_size=20) | st.floats().map(str)
 
 
 @budget
