@@ -164,7 +164,8 @@ class AttributeTable:
     ) -> Self:
         """The attributes of films as `load_movies` or `load_movielens` gives them.
 
-        A film without a year has no decade, and its label is the title alone.
+        A film without a year has no decade, and its label is the title alone. Films with the same
+        title and year get their movieId behind the label, so that they stay two films.
 
         Args:
             movies: the film table.
@@ -179,6 +180,11 @@ class AttributeTable:
         labels = [
             title if pd.isna(year) else f"{title} ({year})"
             for title, year in zip(movies["title"], movies["year"])
+        ]
+        twins = {label for label, count in Counter(labels).items() if count > 1}
+        labels = [
+            f"{label} [{key}]" if label in twins else label
+            for label, key in zip(labels, movies["movieId"])
         ]
         leads = zip(movies["actor_1"], movies["actor_2"])
         known = {

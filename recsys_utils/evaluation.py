@@ -62,8 +62,11 @@ def reciprocal_rank(ranks: Tensor, k: int = 10) -> Tensor:
 
 
 def top_k(scores: Tensor, k: int = 10) -> Tensor:
-    """The k best items of each user, best first: `(n_users, n_items)` -> `(n_users, k)`."""
-    return scores.topk(k, dim=1).indices
+    """The k best items of each user, best first: `(n_users, n_items)` -> `(n_users, k)`.
+
+    In a catalogue of fewer than k items: all of them.
+    """
+    return scores.topk(min(k, scores.shape[1]), dim=1).indices
 
 
 def evaluate(
@@ -75,12 +78,14 @@ def evaluate(
     """
     scores = score_unseen(model, split, stage)
     ranks = target_ranks(scores, split.target(stage))
+    shown = top_k(scores, k)
+    shown = shown[~torch.isneginf(scores.gather(1, shown))]  # what is excluded is not recommended
     return pd.Series(
         {
             f"HR@{k}": hit_rate(ranks, k).mean().item(),
             f"NDCG@{k}": ndcg(ranks, k).mean().item(),
             f"MRR@{k}": reciprocal_rank(ranks, k).mean().item(),
-            f"coverage@{k}": len(top_k(scores, k).unique()) / split.n_items,
+            f"coverage@{k}": len(shown.unique()) / split.n_items,
         }
     )
 

@@ -96,7 +96,8 @@ def heatmap(
         rows = [textwrap.fill(row, 24) for row in rows]
         parts = [part for names in text for name in names for part in name.split("\n")]
         lines = 1 + max(name.count("\n") + 1 for names in text for name in names)
-        width = min(max(0.8, 0.2 + 0.068 * max(map(len, parts))), 1.0)  # inches, for 9 pt
+        widest = 1.1 if len(columns) <= 10 else 0.95
+        width = min(max(0.8, 0.2 + 0.068 * max(map(len, parts))), widest)  # inches, for 9 pt
     if ax is None:
         size = (2.9 + width * len(columns), 1.5 + (0.16 + 0.155 * lines) * len(rows))
         _, ax = plt.subplots(figsize=size, layout="constrained")

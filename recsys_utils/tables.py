@@ -1,7 +1,7 @@
 """Reading tables so that a bad line is named, never dropped: used by every loader.
 
-Two readers agree with each other. pandas reads tables of numbers fast, 32 million ratings in
-seconds, but is generous and does not say where a fault is. The careful reader goes line by line.
+Two readers agree with each other. pandas reads numbers fast, 32 million ratings in about half
+a minute, but is generous and does not say where a fault is. The careful reader goes line by line.
 It has the last word: what pandas does not read as plain numbers is read again by it.
 """
 

@@ -3,7 +3,8 @@
     python scripts/run_and_store.py notebooks/05_project_practice.ipynb
 
 Left out: timing metadata, widget state, progress bars. A cell tagged `machine-dependent` (it shows
-seconds or megabytes) keeps its stored output; delete the output in JupyterLab to renew it.
+seconds or megabytes) keeps its stored output; delete the output in JupyterLab to renew it. The
+figure of a cell tagged `readme-picture` is also stored as notebooks/images/explanation.png.
 """
 
 import base64
@@ -72,6 +73,9 @@ def run(path: Path) -> None:
             cell.outputs = before[cell.id]
         else:
             cell.outputs = clean_outputs(cell.outputs)
+        if "readme-picture" in cell.metadata.get("tags", []):
+            picture = next(o.data["image/png"] for o in cell.outputs if "data" in o)
+            (path.parent / "images" / "explanation.png").write_bytes(base64.b64decode(picture))
     nbformat.validate(notebook)
     nbformat.write(notebook, path)
 

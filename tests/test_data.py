@@ -258,6 +258,28 @@ def test_a_film_without_a_year_has_no_decade_and_a_label_without_year(movies):
     assert attributes(table, 1, "decade") == []
 
 
+def test_two_films_with_one_label_are_not_chosen_between(movies):
+    twins = pd.concat([movies.head(2), movies.head(1)])
+    with pytest.raises(KeyError, match="2 items are called 'Toy Story"):
+        AttributeTable.from_movies(twins).position("Toy Story (1995)")
+
+
+def test_names_with_fewer_films_than_asked_for_leave_an_empty_slot(movies, table):
+    some = AttributeTable.from_movies(movies, min_films=3)
+    for row in range(table.n_items):
+        for field in ("director", "actor", "genre"):
+            kept = attributes(some, row, field)
+            left_out = [n for n in attributes(table, row, field) if n not in kept]
+            for names, enough in ((kept, True), (left_out, False)):
+                assert all((films_with(table, field, n) >= 3) is enough for n in names)
+        assert attributes(some, row, "film") == [table.labels[row]]
+
+
+def films_with(table: AttributeTable, field: str, name: str) -> int:
+    numbers = [i for i, pair in enumerate(zip(table.fields, table.names)) if pair == (field, name)]
+    return int((table.ids == numbers[0]).any(dim=1).sum())
+
+
 def test_from_lists_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r"field 'x' describes 1 items, .* 2 ids and 2 labels"):
         AttributeTable.from_lists([1, 2], ["a", "b"], {"x": [["p"]]})
@@ -276,6 +298,7 @@ def test_position_finds_by_label_or_by_an_unambiguous_beginning(table):
     row = table.position("Heat (1995)")
     assert table.labels[row] == "Heat (1995)"
     assert table.position("Pulp Fic") == table.position("Pulp Fiction (1994)")
+    assert table.position("Heat") == row
     with pytest.raises(KeyError, match="0 items"):
         table.position("No such film")
     with pytest.raises(KeyError, match="Star Wars: Episode"):
@@ -395,6 +418,7 @@ GOOD = b"1,6,4.0,100\n"
         (b"userId,movieId,rating\n1,6,4.0\n", ["line 1", "'timestamp'"]),
         (HEAD + GOOD + b"1,7,4.0,100,9\n", ["line 3", "5 fields, expected 4", "'9'"]),
         (HEAD + b"1,7,4.0,100,9\n" + GOOD, ["line 2", "5 fields, expected 4", "'9'"]),
+        (HEAD + b"1,7,4,3,9\n", ["line 2", "5 fields, expected 4", "'9'"]),
         (HEAD + GOOD + b"1,7,4.0\n", ["line 3", "3 fields, expected 4", "'7'"]),
         (HEAD + GOOD + b"1,7,four,100\n", ["line 3", "rating", "'four'"]),
         (HEAD + GOOD + b"one,7,4.0,100\n", ["line 3", "userId", "'one'"]),
@@ -574,7 +598,15 @@ def test_tables_without_header_hold_exactly_the_columns(file):
     with only_fast():
         found = read_numbers(file, "f", kinds, separator="::", header=False)
     assert found.reset_index().to_numpy().tolist() == [[1, 1, 2], [2, 3, 4]]
-    for content in (b"1::2\n3::4::5\n", b"1::2\n3\n", b"1::2\n3:4\n", b"1::2\n3:::4\n", b"", b"\n"):
+    for content in (
+        b"1::2\n3::4::5\n",
+        b"1::2\n3\n",
+        b"1::2\n3:4\n",
+        b"1::2\n3:9:4\n",
+        b"1::2\n3:::4\n",
+        b"",
+        b"\n",
+    ):
         file.write_bytes(content)
         with pytest.raises(DataError, match=r"f, line 2|empty"):
             read_numbers(file, "f", kinds, separator="::", header=False)
@@ -663,3 +695,36 @@ def test_any_content_gives_all_its_films_or_a_data_error(tmp_path, content):
         rows = records(content)
         assert found["title"].tolist() == [row[1] for row in rows]
         assert AttributeTable.from_movies(found).n_items == len(rows)
+
+
+def test_films_with_the_same_title_and_year_stay_two_films():
+    twin = {"title": "Hamlet", "year": 2000, "director": "", "actor_1": "", "actor_2": "",
+            "genres": "Drama"}  # fmt: skip
+    movies = pd.DataFrame([{"movieId": 7, **twin}, {"movieId": 9, **twin}])
+    table = AttributeTable.from_movies(movies)
+    assert table.labels == ["Hamlet (2000) [7]", "Hamlet (2000) [9]"]
+    assert table.ids[0, 0] != table.ids[1, 0]
+
+
+def test_names_with_too_few_films_leave_an_empty_slot(movies):
+    table = AttributeTable.from_movies(movies, min_films=2)
+    everything = AttributeTable.from_movies(movies)
+    for field in ("director", "actor", "genre", "decade"):
+        counts = {}
+        for row in everything.ids.tolist():
+            for number in row:
+                if everything.fields[number] == field:
+                    counts[everything.names[number]] = counts.get(everything.names[number], 0) + 1
+        kept = {name for name, f in zip(table.names, table.fields) if f == field}
+        assert kept == {name for name, count in counts.items() if count >= 2}, field
+    assert table.fields.count("film") == len(movies)  # films are always kept
+
+
+def test_an_item_is_found_by_label_title_or_first_words(table):
+    heat = table.labels.index("Heat (1995)")
+    assert table.position("Heat (1995)") == table.position("Heat") == heat  # not Heathers
+    assert table.labels[table.position("The Lord of the Rings: The Two")].endswith("(2002)")
+    with pytest.raises(KeyError, match="2 items are called 'The Jungle Book'"):
+        table.position("The Jungle Book")
+    with pytest.raises(KeyError, match="0 items are called 'No such film'"):
+        table.position("No such film")

@@ -1,0 +1,108 @@
+"""The metrics, held against an established library (scikit-learn), and the intervals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import label_ranking_average_precision_score, ndcg_score, top_k_accuracy_score
+
+from recsys_utils.evaluation import (
+    bootstrap_interval,
+    evaluate,
+    hit_rate,
+    ndcg,
+    reciprocal_rank,
+    score_unseen,
+    target_ranks,
+    top_k,
+)
+from recsys_utils.splits import leave_one_out_split
+
+budget = settings(max_examples=40, derandomize=True, deadline=None)
+
+
+@budget
+@given(st.integers(0, 10**6), st.integers(3, 30), st.integers(1, 12))
+def test_metrics_agree_with_scikit_learn(seed, n_items, k):
+    random = torch.Generator().manual_seed(seed)
+    scores = torch.rand(25, n_items, generator=random, dtype=torch.float64)
+    targets = torch.randint(n_items, (25,), generator=random)
+    ranks = target_ranks(scores, targets)
+    truth = torch.nn.functional.one_hot(targets, n_items).numpy()
+    assert ndcg(ranks, k).mean().item() == pytest.approx(ndcg_score(truth, scores.numpy(), k=k))
+    labels = np.arange(n_items)
+    if k < n_items:
+        hits = top_k_accuracy_score(targets, scores.numpy(), k=k, labels=labels)
+        assert hit_rate(ranks, k).mean().item() == pytest.approx(hits)
+    full = label_ranking_average_precision_score(truth, scores.numpy())
+    assert reciprocal_rank(ranks, n_items).mean().item() == pytest.approx(full)
+
+
+def test_values_by_hand():
+    ranks = torch.tensor([1, 2, 10, 11])
+    assert hit_rate(ranks).tolist() == [1, 1, 1, 0]
+    assert ndcg(ranks).tolist() == pytest.approx([1, 0.63093, 0.28906, 0], abs=1e-5)
+    assert reciprocal_rank(ranks).tolist() == pytest.approx([1, 0.5, 0.1, 0])
+
+
+def test_ties_count_against_the_target():
+    assert target_ranks(torch.zeros(1, 7), torch.tensor([3])).item() == 7
+
+
+def test_nan_and_excluded_targets_are_refused():
+    with pytest.raises(ValueError, match="1 scores are NaN"):
+        target_ranks(torch.tensor([[0.0, torch.nan]]), torch.tensor([0]))
+    with pytest.raises(ValueError, match=r"user 0: the held-out item 1 is excluded"):
+        target_ranks(torch.tensor([[0.0, -torch.inf]]), torch.tensor([1]))
+
+
+@pytest.fixture(scope="module")
+def split():
+    """Three users, eight items, likes and dislikes in time."""
+    rows = [
+        (user, (user + 3 * t) % 8, 5.0 if t % 6 else 1.0, t) for user in range(3) for t in range(6)
+    ]
+    ratings = pd.DataFrame(rows, columns=["userId", "movieId", "rating", "timestamp"])
+    return leave_one_out_split(ratings, np.arange(8))
+
+
+def test_seen_items_are_never_recommended_whatever_the_model_says(split):
+    scores = score_unseen(lambda users: 100.0 * split.seen("test")[users], split)
+    seen = split.seen("test")
+    assert torch.isneginf(scores[seen]).all() and torch.isfinite(scores[~seen]).all()
+    assert not seen.gather(1, top_k(scores, 1)).any()
+
+
+def test_a_model_that_knows_the_answer_is_perfect_and_one_that_knows_nothing_is_last(split):
+    def oracle(users):
+        return torch.nn.functional.one_hot(split.test[users], 8).double()
+
+    assert evaluate(oracle, split)[["HR@10", "NDCG@10", "MRR@10"]].tolist() == [1, 1, 1]
+    assert evaluate(lambda users: torch.zeros(len(users), 8), split, k=1)["HR@1"] == 0
+
+
+def test_coverage_is_the_share_of_the_catalogue_in_somebodys_list(split):
+    result = evaluate(lambda users: torch.arange(8.0).expand(len(users), -1), split, k=1)
+    first = {int(top_k(score_unseen(lambda u: torch.arange(8.0).expand(len(u), -1), split), 1)[u])
+             for u in range(3)}  # fmt: skip
+    assert result["coverage@1"] == len(first) / 8
+
+
+class TestIntervals:
+    """The bootstrap interval is that of the mean."""
+
+    def test_it_agrees_with_the_normal_approximation(self):
+        values = np.random.default_rng(1).normal(3, 2, size=2000)
+        low, high = bootstrap_interval(values)
+        half = 1.96 * values.std() / np.sqrt(2000)
+        assert low == pytest.approx(values.mean() - half, abs=0.01)
+        assert high == pytest.approx(values.mean() + half, abs=0.01)
+
+    def test_it_is_wider_for_a_higher_level_and_the_same_for_the_same_seed(self):
+        values = torch.arange(50.0)
+        wide, narrow = bootstrap_interval(values, 0.99), bootstrap_interval(values, 0.8)
+        assert wide[0] < narrow[0] < narrow[1] < wide[1]
+        assert bootstrap_interval(values) == bootstrap_interval(values)
+        assert bootstrap_interval(values, seed=1) != bootstrap_interval(values)

@@ -1,0 +1,226 @@
+"""What is true of the recommenders and of their training."""
+
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recsys_utils import by_hand
+from recsys_utils.data import AttributeTable
+from recsys_utils.models import (
+    EASE,
+    AttributeAttentionRecommender,
+    MatrixFactorization,
+    Popularity,
+)
+from recsys_utils.splits import RatedPairs, leave_one_out_split, random_rows
+from recsys_utils.training import fit, fit_ratings, fold_in
+
+N_ITEMS, N_USERS = 12, 30
+
+
+@pytest.fixture(scope="module")
+def table() -> AttributeTable:
+    """Twelve items; colour decides who likes what, shape has empty slots."""
+    colours = [["red"] if i < 6 else ["blue"] for i in range(N_ITEMS)]
+    shapes = [["round", "flat"][: i % 3] for i in range(N_ITEMS)]
+    labels = [f"item {i} (2000)" for i in range(N_ITEMS)]
+    return AttributeTable.from_lists(range(N_ITEMS), labels, {"colour": colours, "shape": shapes})
+
+
+@pytest.fixture(scope="module")
+def ratings() -> pd.DataFrame:
+    """Even users like red, odd users like blue."""
+    random = np.random.default_rng(0)
+    rows = []
+    for user in range(N_USERS):
+        for time, item in enumerate(random.permutation(N_ITEMS)):
+            red = item < 6
+            rows.append((user, item, 5.0 if red == (user % 2 == 0) else 1.0, time))
+    return pd.DataFrame(rows, columns=["userId", "movieId", "rating", "timestamp"])
+
+
+@pytest.fixture(scope="module")
+def split(ratings, table):
+    return leave_one_out_split(ratings, table.item_ids)
+
+
+def make(table, pooling="attention", **options) -> AttributeAttentionRecommender:
+    model = AttributeAttentionRecommender(table, N_USERS, d_k=8, pooling=pooling, **options)
+    model.reset_parameters(1)
+    with torch.no_grad():  # so that weights are far from equal and the bias counts
+        model.embedding.weight.mul_(20)
+        model.bias.copy_(torch.arange(N_ITEMS))
+    return model
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_fast_scores_equal_the_formula(table, pooling):
+    model = make(table, pooling)
+    users = torch.arange(N_USERS).repeat_interleave(N_ITEMS)
+    items = torch.arange(N_ITEMS).repeat(N_USERS)
+    slow = model.attend(users, items).logits.view(N_USERS, N_ITEMS)
+    assert torch.allclose(model(torch.arange(N_USERS)), slow, atol=1e-10)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_contributions_add_up_and_weights_sum_to_one(table, pooling):
+    model = make(table, pooling)
+    a = model.attend(torch.arange(N_ITEMS), torch.arange(N_ITEMS))
+    assert torch.allclose(a.bias + a.contributions.sum(dim=1), a.logits, atol=1e-12)
+    assert torch.allclose(a.weights.sum(dim=1), torch.ones(N_ITEMS, dtype=torch.float64))
+    assert (a.weights[~table.mask] == 0).all() and (a.contributions[~table.mask] == 0).all()
+
+
+def test_mean_pooling_weighs_all_attributes_alike(table):
+    weights = make(table, "mean").attend(torch.zeros(1, dtype=int), torch.tensor([2])).weights
+    assert weights[0, table.mask[2]].tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_scoring_all_items_never_builds_a_table_with_d_k(table):
+    """The largest tensor in the forward pass is smaller than (batch, items, slots, d_k)."""
+    model = make(table)
+    largest = 0
+
+    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            nonlocal largest
+            out = function(*args, **(kwargs or {}))
+            for tensor in out if isinstance(out, tuple) else (out,):
+                if isinstance(tensor, torch.Tensor):
+                    largest = max(largest, tensor.numel())
+            return out
+
+    with Watch():
+        model(torch.arange(N_USERS))
+    assert largest < N_USERS * N_ITEMS * len(table.slots) * model.d_k / 4
+
+
+def test_the_example_by_hand_comes_out():
+    fields = {field: [[name]] for field, name in zip(by_hand.FIELDS, by_hand.NAMES)}
+    one_film = AttributeTable.from_lists([6], [by_hand.LABEL], fields)
+    model = AttributeAttentionRecommender(one_film, n_users=1, d_k=by_hand.D_K)
+    with torch.no_grad():
+        model.user.weight[0] = by_hand.USER
+        model.embedding.weight[1:] = torch.cat([by_hand.KEY, by_hand.VALUE], dim=1)
+        model.bias[0] = by_hand.BIAS
+    explanation = model.explain(0, 0)
+    assert explanation.weights == pytest.approx([0.0351, 0.7054, 0.2595], abs=5e-5)
+    assert explanation.contributions == pytest.approx([0.1405, 1.4108, -0.2595], abs=5e-5)
+    assert explanation.score == pytest.approx(1.7917, abs=5e-5)
+    assert model(torch.tensor([0])).item() == pytest.approx(explanation.score)
+
+
+def test_explain_names_what_the_item_has(table):
+    explanation = make(table).explain(user=3, item=8)
+    assert explanation.label == "item 8 (2000)"
+    assert list(zip(explanation.fields, explanation.names)) == [
+        ("colour", "blue"), ("shape", "round"), ("shape", "flat"),
+    ]  # fmt: skip
+
+
+def test_another_pooling_is_refused(table):
+    with pytest.raises(ValueError, match='"attention" or "mean", got \'max\''):
+        AttributeAttentionRecommender(table, 1, pooling="max")
+
+
+def test_the_same_seed_is_the_same_start_and_another_is_not(table):
+    model = AttributeAttentionRecommender(table, N_USERS)
+    start = model.user.weight.clone()
+    model.reset_parameters(1)
+    assert not torch.equal(model.user.weight, start)
+    model.reset_parameters(0)
+    assert torch.equal(model.user.weight, start)
+
+
+class TestTraining:
+    """Training finds what is there, stops in time and can be repeated."""
+
+    def test_it_learns_who_likes_what(self, table, split):
+        model = AttributeAttentionRecommender(table, split.n_users, d_k=8)
+        history = fit(model, split, weight_decay=0.1, progress=False)
+        assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+        scores = model(torch.arange(split.n_users))
+        red_first = scores[:, :6].mean(dim=1) > scores[:, 6:].mean(dim=1)
+        assert red_first.tolist() == [user % 2 == 0 for user in range(split.n_users)]
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_twice_is_the_same(self, table, split, dtype):
+        model = AttributeAttentionRecommender(table, split.n_users, d_k=8, dtype=dtype)
+        first = fit(model, split, seed=3, epochs=4, progress=False)
+        state = {name: value.clone() for name, value in model.state_dict().items()}
+        again = fit(model, split, seed=3, epochs=4, progress=False)
+        pd.testing.assert_frame_equal(first, again)
+        assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+        assert model.bias.dtype == dtype
+
+    def test_the_best_epoch_is_kept_and_training_stops_after_it(self, table, split):
+        model = AttributeAttentionRecommender(table, split.n_users, d_k=8)
+        kept = []
+        values = iter([0.1, 0.3, 0.2, 0.2, 0.2, 0.9])
+
+        def fake_ndcg(ranks):
+            kept.append(model.bias.detach().clone())
+            return torch.tensor([next(values)])
+
+        with patch("recsys_utils.training.ndcg", fake_ndcg):
+            history = fit(model, split, patience=3, progress=False)
+        assert history["validation"].tolist() == pytest.approx([0.1, 0.3, 0.2, 0.2, 0.2])
+        assert torch.equal(model.bias, kept[1])
+
+    def test_the_validation_and_test_likes_are_not_trained_on(self, split):
+        likes = split.likes()
+        rows = torch.arange(split.n_users)
+        assert likes.sum() == len(split.users)
+        assert (likes[rows, split.validation] == 0).all() and (likes[rows, split.test] == 0).all()
+
+    def test_ratings_are_learned_as_likes_and_dislikes(self, table, ratings):
+        pairs = RatedPairs.from_ratings(ratings, table.item_ids)
+        train, validation, test = (pairs.take(rows) for rows in random_rows(len(pairs.users)))
+        model = AttributeAttentionRecommender(table, N_USERS, d_k=8)
+        history = fit_ratings(model, train, validation, weight_decay=0.1, progress=False)
+        assert history["validation"].max() > -0.3  # the loss of guessing is 0.69
+        logits = model.attend(test.users, test.items).logits
+        assert ((logits > 0) == test.liked).double().mean() > 0.9
+
+    def test_a_new_user_is_folded_in_and_nobody_else_changes(self, table, split):
+        model = AttributeAttentionRecommender(table, split.n_users, d_k=8)
+        fit(model, split, weight_decay=0.1, progress=False)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        liked = torch.tensor([7, 9])
+        longer = fold_in(model, liked)
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        everybody = torch.arange(split.n_users)
+        assert torch.allclose(longer(everybody), model(everybody))
+        scores = longer(torch.tensor([split.n_users]))[0]
+        assert scores[6:].min() > scores[:6].max()  # two blue items are enough to see blue
+        with pytest.raises(ValueError, match="at least one liked item"):
+            fold_in(model, torch.tensor([], dtype=torch.long))
+
+
+class TestBaselines:
+    """The baselines do what their formula says."""
+
+    def test_popularity_counts_training_likes(self, split):
+        scores = Popularity(split)(torch.tensor([0, 1]))
+        counts = np.bincount(split.items.numpy(), minlength=N_ITEMS)
+        assert scores[0].tolist() == counts.tolist() == scores[1].tolist()
+
+    def test_ease_solves_its_problem(self, split):
+        """Column by column it is ridge regression on the other items."""
+        model = EASE(split, l2=3.0)
+        X = split.likes()
+        assert (model.item_weights.diagonal() == 0).all()
+        for item in (0, 7):
+            others = [i for i in range(N_ITEMS) if i != item]
+            A = X[:, others]
+            ridge = torch.linalg.solve(A.T @ A + 3.0 * torch.eye(len(others)), A.T @ X[:, item])
+            assert torch.allclose(model.item_weights[others, item], ridge, atol=1e-4)
+
+    def test_matrix_factorization_is_a_dot_product(self):
+        model = MatrixFactorization(n_users=4, n_items=5, d=3)
+        scores = model(torch.tensor([2]))
+        expected = model.bias + model.item.weight @ model.user.weight[2]
+        assert torch.allclose(scores[0], expected)

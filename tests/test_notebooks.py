@@ -1,0 +1,158 @@
+"""The anatomy of the notebooks: what nbval does not look at."""
+
+import itertools
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LARGEST = 400_000  # bytes
+
+
+@pytest.fixture(params=BOOKS, ids=lambda path: path.stem)
+def book(request):
+    notebook = nbformat.read(request.param, as_version=4)
+    nbformat.validate(notebook)
+    notebook.path = request.param
+    return notebook
+
+
+def code(book) -> list:
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def prose(book) -> list[str]:
+    """The Markdown cells, without their code blocks."""
+    texts = [cell.source for cell in book.cells if cell.cell_type == "markdown"]
+    return [re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in texts]
+
+
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def test_there_are_notebooks():
+    assert BOOKS
+
+
+def test_it_was_run_once_from_top_to_bottom(book):
+    """Strict nbval compares nothing for a cell that was never run."""
+    assert [cell.execution_count for cell in code(book)] == list(range(1, len(code(book)) + 1))
+
+
+def test_it_has_the_parts_every_notebook_has(book):
+    text = "\n\n".join(prose(book))
+    wanted = ["## You will learn", "## You need", "## What you found", "## Questions to take away",
+              "## Further reading"]  # fmt: skip
+    places = [text.find(f"\n{heading}\n") for heading in wanted]
+    assert -1 not in places, dict(zip(wanted, places))
+    assert places == sorted(places)
+    time = r"\*\*Time:\*\* about \d+ minutes to read, about \d+ seconds to run\."
+    assert re.search(time, text)
+    number = book.path.stem[:2]
+    assert prose(book)[0].startswith(f"# {number} ")
+    section = re.search(r"[Ss]ection (\d)", prose(book)[0])
+    assert section and int(section[1]) == int(number), "the first cell names the article's section"
+
+
+def test_headings_are_in_order(book):
+    levels = [len(m[1]) for text in prose(book) for m in re.finditer(r"^(#{1,6}) \S", text, re.M)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
+
+
+def test_size_and_proportions(book):
+    assert book.path.stat().st_size <= LARGEST
+    assert 35 <= len(book.cells) <= 70
+    share = len(prose(book)) / len(book.cells)
+    assert 0.50 <= share <= 0.62, f"{share:.0%} Markdown cells"
+    words = sum(len(re.findall(r"[\w'-]+", text)) for text in prose(book))
+    assert 1200 <= words <= 2800, f"{words} words"
+    lengths = [len(cell.source.splitlines()) for cell in code(book)[1:]]  # the first one imports
+    assert statistics.median(lengths) <= 6, statistics.median(lengths)
+    assert max(lengths) <= 30, max(lengths)
+
+
+def test_imports_are_in_the_first_code_cell(book):
+    for cell in code(book)[1:]:
+        assert not re.search(r"^\s*(import|from) ", cell.source, re.M), cell.source
+
+
+def test_no_magics_no_network_no_widgets_that_nbval_cannot_compare(book):
+    forbidden = r"^\s*[%!]|requests|urllib|https?://|clear_output|interact\(|widgets\.Output"
+    for cell in code(book):
+        assert not re.search(forbidden, cell.source, re.M), cell.source
+        assert not cell.source.rstrip().endswith(";"), cell.source
+    assert "widgets" not in book.metadata
+
+
+def test_outputs_hold_no_errors_paths_addresses_or_warnings(book):
+    for cell in code(book):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", output
+            text = str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
+            assert not re.search(r"/(home|root|Users|tmp|work)/\w|0x[0-9a-f]{6,}|Warning", text), (
+                text
+            )
+
+
+def test_every_figure_is_described_in_words_in_the_next_cell(book):
+    cells = [cell for cell in book.cells if cell.cell_type == "markdown" or cell.source.strip()]
+    for cell, after in zip(cells, [*cells[1:], None]):
+        pictures = [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+        if pictures:
+            assert after and after.source.startswith("**In words.**"), cell.source
+
+
+def test_what_nbval_does_not_compare_is_marked_for_a_reason(book):
+    """Not compared: training with its progress bar (no output kept), and what a machine decides."""
+    for cell in code(book):
+        if "nbval-ignore-output" in tags(cell):
+            assert not cell.outputs or "machine-dependent" in tags(cell), cell.source
+        assert "raises-exception" not in tags(cell) and "nbval-skip" not in tags(cell)
+
+
+def test_there_are_questions_with_folded_answers(book):
+    text = "\n".join(prose(book))
+    questions = re.findall(r"<details><summary><b>Check yourself\.</b>", text)
+    assert len(questions) >= 3
+    assert text.count("<details>") == text.count("</details>")
+    assert text.count("What do you expect") >= 3
+
+
+def test_links_and_pictures_work_and_say_what_they_are(book):
+    for text in prose(book):
+        for description, target in re.findall(r"!\[(.*?)\]\(([^)]+)\)", text):
+            assert len(description) > 30, "a picture needs a description"
+            assert (book.path.parent / target).exists(), target
+        for words, target in re.findall(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", text):
+            assert words.strip().lower() not in {"here", "click here", "link", "this"}, words
+            if not re.match(r"https?://|#", target):
+                assert (book.path.parent / target.split("#")[0]).exists(), target
+    for cell in book.cells:
+        if cell.cell_type == "markdown" and "```mermaid" in cell.source:
+            assert "accTitle:" in cell.source and "accDescr:" in cell.source
+
+
+def test_previous_and_next_lead_through_the_course(book):
+    number = int(book.path.stem[:2])
+    neighbours = [p for p in BOOKS if int(p.stem[:2]) in (number - 1, number + 1)]
+    for cell in (book.cells[0], book.cells[-1]):
+        assert "(../README.md)" in cell.source
+        for neighbour in neighbours:
+            assert f"({neighbour.name})" in cell.source, neighbour.name
+
+
+def test_arxiv_ids_are_those_that_were_checked(book):
+    """A typing error in an id would send readers to another paper."""
+    known = set((ROOT / "tests" / "papers.txt").read_text(encoding="utf-8").split())
+    found = {i for text in prose(book) for i in re.findall(r"arXiv:(\d{4}\.\d{4,5})", text)}
+    found |= {
+        i for text in prose(book) for i in re.findall(r"arxiv\.org/abs/(\d{4}\.\d{4,5})", text)
+    }
+    assert found <= known, found - known

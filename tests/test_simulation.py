@@ -1,0 +1,117 @@
+"""Simulated users: what is said to be the reason is the reason."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recsys_utils.data import AttributeTable, load_movies
+from recsys_utils.simulation import MEAN_STARS, shared_credits, simulate_tastes
+
+FIELDS = ("director", "actor", "genre", "decade")
+
+
+@pytest.fixture(scope="module")
+def table() -> AttributeTable:
+    return AttributeTable.from_movies(shared_credits(load_movies()), fields=FIELDS)
+
+
+@pytest.fixture(scope="module")
+def exact(table):
+    """Without noise."""
+    return simulate_tastes(table, n_users=60, ratings_per_user=50, noise=0.0, seed=1)
+
+
+def test_without_noise_a_rating_is_the_sum_of_its_reasons(exact):
+    stars = MEAN_STARS + exact.contributions.sum(dim=1).numpy()
+    rounded = (stars * 2).round().clip(1, 10) / 2
+    assert np.allclose(exact.ratings["rating"], rounded)
+
+
+def test_with_noise_it_is_off_by_the_noise(table):
+    noisy = simulate_tastes(table, n_users=200, ratings_per_user=100, noise=0.5)
+    stars = MEAN_STARS + noisy.contributions.sum(dim=1).numpy()
+    inside = (stars > 2) & (stars < 4)  # away from the ends of the scale
+    error = noisy.ratings["rating"][inside] - stars[inside]
+    assert abs(error.mean()) < 0.02
+    assert error.std() == pytest.approx(np.hypot(0.5, 0.5 / np.sqrt(12)), abs=0.02)
+
+
+def test_fields_outside_reasons_and_empty_slots_are_never_a_reason(table, exact):
+    fields = np.array(table.slot_fields)
+    assert (exact.contributions[:, fields == "decade"] == 0).all()
+    items = [list(table.item_ids).index(i) for i in exact.ratings["movieId"]]
+    assert (exact.contributions[~table.mask[items]] == 0).all()
+
+
+def test_each_user_has_a_main_and_a_minor_field(exact):
+    assert np.allclose(np.sort(exact.field_weights, axis=1), [0.0, 0.2, 0.8])
+
+
+def test_a_field_without_weight_contributes_nothing(table, exact):
+    fields = np.array(table.slot_fields)
+    for field in exact.field_weights.columns:
+        without = exact.field_weights.index[exact.field_weights[field] == 0]
+        rows = torch.tensor(exact.ratings["userId"].isin(without).tolist())
+        assert (exact.contributions[rows][:, fields == field] == 0).all()
+        assert (exact.contributions[~rows][:, fields == field] != 0).any()
+
+
+def test_an_attribute_alone_in_its_field_is_worth_its_full_taste(table, exact):
+    """Two stars times 0.8 or 0.2 times 0.5 to 1.5, divided by the number in the field."""
+    fields = np.array(table.slot_fields)
+    items = [list(table.item_ids).index(i) for i in exact.ratings["movieId"]]
+    count = table.mask[items][:, fields == "genre"].sum(dim=1, keepdim=True)
+    sizes = (exact.contributions[:, fields == "genre"] * count).abs()
+    sizes = sizes[sizes > 0]
+    assert sizes.min() >= 0.2 - 1e-9 and sizes.max() <= 2.4 + 1e-9
+
+
+def test_people_of_a_group_share_their_tastes(table):
+    one_group = simulate_tastes(table, n_users=80, ratings_per_user=60, n_groups=1)
+    frame = pd.DataFrame(
+        {"user": one_group.ratings["userId"], "item": one_group.ratings["movieId"]}
+    )
+    signs = frame.assign(sign=np.sign(one_group.contributions[:, 0].numpy()))
+    signs = signs[signs["sign"] != 0]  # the first director's contribution
+    assert (signs.groupby("item")["sign"].nunique() == 1).all()
+
+
+def test_the_same_seed_is_the_same_world_and_another_is_not(table):
+    options = {"n_users": 20, "ratings_per_user": 10}
+    one, same, other = (simulate_tastes(table, seed=seed, **options) for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(one.ratings, same.ratings)
+    assert torch.equal(one.contributions, same.contributions)
+    assert not one.ratings["rating"].equals(other.ratings["rating"])
+
+
+def test_nobody_rates_a_film_twice(exact):
+    assert not exact.ratings.duplicated(["userId", "movieId"]).any()
+    assert (exact.ratings.groupby("userId").size() == 50).all()
+
+
+def test_shared_credits_keep_only_names_with_several_films():
+    movies = load_movies()
+    kept = shared_credits(movies, min_films=3)
+    directors = movies["director"].str.split("|").explode().value_counts()
+    leads = pd.concat([movies["actor_1"], movies["actor_2"]]).value_counts()
+    for row in kept.itertuples():
+        assert all(directors[name] >= 3 for name in row.director.split("|"))
+        names = [name for name in (row.actor_1, row.actor_2) if name]
+        assert names and all(leads[name] >= 3 for name in names)
+    assert len(kept) == 510
+    pd.testing.assert_frame_equal(movies, load_movies())  # the films given are not changed
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"reasons": ["director"]}, "two or more of"),
+        ({"reasons": ["director", "studio"]}, "two or more of"),
+        ({"ratings_per_user": 511}, "511 ratings per user, but only 510 items"),
+        ({"main_weight": 0.3}, "0.5 to 1, got 0.3"),
+    ],
+)
+def test_impossible_wishes_are_refused(table, options, words):
+    with pytest.raises(ValueError, match=words):
+        simulate_tastes(table, **options)
