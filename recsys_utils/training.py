@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm.auto import trange
+from tqdm.auto import tqdm
 
 from .evaluation import ndcg, target_ranks
 from .splits import LeaveOneOutSplit, RatedPairs
@@ -39,8 +39,8 @@ def train(
     )
     generator = torch.Generator().manual_seed(seed)
     history, best, best_state = [], -float("inf"), None
-    with trange(epochs, desc="epochs", disable=not progress, leave=False) as bar:
-        for epoch in bar:
+    with tqdm(total=epochs, desc="epochs", disable=not progress, leave=False) as bar:
+        for epoch in range(epochs):
             model.train()
             losses = []
             for batch in batches(generator):
@@ -52,11 +52,13 @@ def train(
             model.eval()
             validation = validate()
             history.append((epoch + 1, sum(losses) / len(losses), validation))
-            bar.set_postfix(validation=f"{validation:.4f}")
+            bar.set_postfix(validation=f"{validation:.4f}", refresh=False)
+            bar.update()
             if validation > best:
                 best, best_epoch = validation, epoch
                 best_state = {name: value.clone() for name, value in model.state_dict().items()}
             elif epoch - best_epoch >= patience:
+                bar.total = bar.n  # stopping early is success: without this the bar turns red
                 break
     model.load_state_dict(best_state)
     return pd.DataFrame(history, columns=["epoch", "loss", "validation"])

@@ -119,9 +119,8 @@ def test_what_nbval_does_not_compare_is_marked_for_a_reason(book):
 
 def test_there_are_questions_with_folded_answers(book):
     text = "\n".join(prose(book))
-    questions = re.findall(r"<details><summary><b>Check yourself\.</b>", text)
-    assert len(questions) >= 3
-    assert text.count("<details>") == text.count("</details>")
+    assert text.count("Check yourself") >= 3
+    assert text.count("<details><summary>") == text.count("</details>") >= 3
     assert text.count("What do you expect") >= 3
 
 
