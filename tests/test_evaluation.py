@@ -84,10 +84,15 @@ def test_a_model_that_knows_the_answer_is_perfect_and_one_that_knows_nothing_is_
 
 
 def test_coverage_is_the_share_of_the_catalogue_in_somebodys_list(split):
-    result = evaluate(lambda users: torch.arange(8.0).expand(len(users), -1), split, k=1)
-    first = {int(top_k(score_unseen(lambda u: torch.arange(8.0).expand(len(u), -1), split), 1)[u])
-             for u in range(3)}  # fmt: skip
-    assert result["coverage@1"] == len(first) / 8
+    """Lists hold unseen items only, also where fewer than k are left."""
+
+    def model(users):
+        return torch.arange(8.0).expand(len(users), -1)
+
+    unseen = ~split.seen("test")
+    best = {int(row.nonzero().max()) for row in unseen}
+    assert evaluate(model, split, k=1)["coverage@1"] == len(best) / 8
+    assert evaluate(model, split, k=10)["coverage@10"] == int(unseen.any(dim=0).sum()) / 8
 
 
 class TestIntervals:

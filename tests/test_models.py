@@ -65,6 +65,17 @@ def test_fast_scores_equal_the_formula(table, pooling):
     assert torch.allclose(model(torch.arange(N_USERS)), slow, atol=1e-10)
 
 
+def test_fast_scores_do_not_overflow(table):
+    """Scores of a thousand: exp would be infinite without the shift by the largest."""
+    model = make(table)
+    with torch.no_grad():
+        red = table.names.index("red")
+        model.user.weight[0] = 1000 * torch.sign(model.embedding.weight[red, :8])
+    scores = model(torch.tensor([0]))[0]
+    slow = model.attend(torch.zeros(6, dtype=int), torch.arange(6)).logits  # the red items
+    assert torch.isfinite(slow).all() and torch.allclose(scores[:6], slow)
+
+
 @pytest.mark.parametrize("pooling", ["attention", "mean"])
 def test_contributions_add_up_and_weights_sum_to_one(table, pooling):
     model = make(table, pooling)
@@ -196,6 +207,8 @@ class TestTraining:
         assert torch.allclose(longer(everybody), model(everybody))
         scores = longer(torch.tensor([split.n_users]))[0]
         assert scores[6:].min() > scores[:6].max()  # two blue items are enough to see blue
+        strict = fold_in(model, liked, l2=10.0).user.weight[-1]
+        assert strict.norm() < longer.user.weight[-1].norm() / 2  # l2 keeps the vector short
         with pytest.raises(ValueError, match="at least one liked item"):
             fold_in(model, torch.tensor([], dtype=torch.long))
 
