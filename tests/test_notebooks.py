@@ -155,3 +155,21 @@ def test_arxiv_ids_are_those_that_were_checked(book):
         i for text in prose(book) for i in re.findall(r"arxiv\.org/abs/(\d{4}\.\d{4,5})", text)
     }
     assert found <= known, found - known
+
+
+def test_the_map_of_papers_says_where_each_paper_is_cited():
+    """Notebook 07 lists the papers; other notebooks cite them, and no paper is forgotten."""
+    texts = {path.stem[:2]: "\n".join(prose(nbformat.read(path, 4))) for path in BOOKS}
+    rows = [line for line in texts.pop("07").splitlines() if line.startswith("| ")]
+    identifier = r"arXiv:(\d{4}\.\d{4,5})|doi\.org/(10\.[^)\s]+)"
+    listed = set()
+    for row in rows:
+        found = {a or b for a, b in re.findall(identifier, row)}
+        cited = re.split(r"\s*\|\s*", row.strip("| "))[-1]
+        if not found or not re.fullmatch(r"to read on|\d\d(, \d\d)*", cited):
+            continue
+        listed |= found
+        actual = [n for n, text in sorted(texts.items()) if any(key in text for key in found)]
+        assert cited == (", ".join(actual) or "to read on"), row
+    everywhere = {i for text in texts.values() for i in re.findall(r"arXiv:(\d{4}\.\d{4,5})", text)}
+    assert everywhere <= listed, everywhere - listed
