@@ -1,6 +1,7 @@
 """The package of the course "Explainable recommendation with attention".
 
 Modules, in the order in which they build on each other: `tables`, `movielens`, `splits`, `data`,
-`attention`, `explanation`, `models`, `evaluation`, `training`, `simulation`, `plots`; `by_hand`
-holds the example on paper. Import what you need from its module; nothing is loaded here.
+`attention`, `explanation`, `faithfulness`, `models`, `variants`, `evaluation`, `training`,
+`simulation`, `plots`; `by_hand` holds the example on paper. Import what you need from its module;
+nothing is loaded here.
 """

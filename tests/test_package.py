@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path.stem for path in (ROOT / "recsys_utils").glob("[a-z]*.py"))
 # Each module may use those before it.
-ORDER = ["tables", "movielens", "splits", "data", "attention", "explanation", "models",
-         "evaluation", "training", "simulation", "plots"]  # fmt: skip
+ORDER = ["tables", "movielens", "splits", "data", "attention", "explanation", "faithfulness",
+         "models", "variants", "evaluation", "training", "simulation", "plots"]  # fmt: skip
 
 
 def source(name: str) -> str:
