@@ -78,3 +78,5 @@ def test_notebook_08_shows_every_row(cells):
     for row in ROWS:
         assert f"{row['notebook'][:2]} {row['cell']}" in shown, row
         assert row["claim"] in shown, row
+        found = re.search(row["pattern"], cells[row["notebook"], row["cell"]], re.MULTILINE)
+        assert row["measured"].format(*found.groups()) in shown, f"run notebook 08 again: {row}"
