@@ -51,6 +51,21 @@ def clean_outputs(outputs: list) -> list:
     return kept
 
 
+def slide_type(cell: nbformat.NotebookNode) -> str:
+    """Where a cell goes in `jupyter nbconvert --to slides`.
+
+    Each heading begins a slide, each text goes below the one before, code and figures stay with
+    the text above them. Descriptions of figures are the speaker's notes; exercises are left out.
+    """
+    if cell.cell_type == "code":
+        return "skip" if cell.source.startswith("import ") or "exercise" in cell.id else "-"
+    if cell.source.startswith("**In words.**"):
+        return "notes"
+    if "exercise" in cell.id:
+        return "skip"
+    return "slide" if re.match("##? ", cell.source) else "subslide"
+
+
 def run(path: Path) -> None:
     """Run one notebook and write it back."""
     notebook = nbformat.read(path, as_version=4)
@@ -64,9 +79,8 @@ def run(path: Path) -> None:
     ).execute()
     notebook.metadata = nbformat.from_dict(KERNEL)
     for cell in notebook.cells:
-        cell.metadata = {
-            key: value for key, value in cell.metadata.items() if key in ("tags", "slideshow")
-        }
+        tags = {"tags": cell.metadata.tags} if "tags" in cell.metadata else {}
+        cell.metadata = {**tags, "slideshow": {"slide_type": slide_type(cell)}}
         if cell.cell_type != "code":
             continue
         if "machine-dependent" in cell.metadata.get("tags", []) and before[cell.id]:

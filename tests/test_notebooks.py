@@ -1,5 +1,6 @@
 """The anatomy of the notebooks: what nbval does not look at."""
 
+import importlib.util
 import itertools
 import re
 import statistics
@@ -46,8 +47,8 @@ def test_it_was_run_once_from_top_to_bottom(book):
 
 def test_it_has_the_parts_every_notebook_has(book):
     text = "\n\n".join(prose(book))
-    wanted = ["## You will learn", "## You need", "## What you found", "## Questions to take away",
-              "## Further reading"]  # fmt: skip
+    wanted = ["## You will learn", "## You need", "## What you found", "## Exercises",
+              "## Questions to take away", "## Further reading"]  # fmt: skip
     places = [text.find(f"\n{heading}\n") for heading in wanted]
     assert -1 not in places, dict(zip(wanted, places))
     assert places == sorted(places)
@@ -59,18 +60,43 @@ def test_it_has_the_parts_every_notebook_has(book):
     assert section and int(section[1]) == int(number), "the first cell names the article's section"
 
 
+def test_slides_follow_one_rule(book):
+    """`jupyter nbconvert --to slides`: see slide_type in scripts/run_and_store.py."""
+    spec = importlib.util.spec_from_file_location(
+        "run_and_store", ROOT / "scripts" / "run_and_store.py"
+    )
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    for cell in book.cells:
+        assert cell.metadata.get("slideshow", {}).get("slide_type") == script.slide_type(cell)
+    kinds = [cell.metadata.slideshow.slide_type for cell in book.cells]
+    assert kinds[0] == "slide" and kinds.count("slide") >= 5 and "notes" in kinds
+
+
 def test_headings_are_in_order(book):
     levels = [len(m[1]) for text in prose(book) for m in re.finditer(r"^(#{1,6}) \S", text, re.M)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
 
 
+def without_exercises(cells: list) -> list:
+    """All but the section of exercises, whose size test_exercises.py looks at."""
+    kept, inside = [], False
+    for cell in cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            inside = cell.source.startswith("## Exercises\n")
+        kept += [] if inside else [cell]
+    return kept
+
+
 def test_size_and_proportions(book):
     assert book.path.stat().st_size <= LARGEST
+    book.cells = without_exercises(book.cells)
     assert 35 <= len(book.cells) <= 70
     share = len(prose(book)) / len(book.cells)
     assert 0.50 <= share <= 0.62, f"{share:.0%} Markdown cells"
-    words = sum(len(re.findall(r"[\w'-]+", text)) for text in prose(book))
+    texts = [re.sub(r"\]\(\S+?\)", "]", text) for text in prose(book)]  # addresses are no words
+    words = sum(len(re.findall(r"[\w'-]+", text)) for text in texts)
     assert 1200 <= words <= 2800, f"{words} words"
     lengths = [len(cell.source.splitlines()) for cell in code(book)[1:]]  # the first one imports
     assert statistics.median(lengths) <= 6, statistics.median(lengths)
@@ -122,6 +148,8 @@ def test_there_are_questions_with_folded_answers(book):
     assert text.count("Check yourself") >= 3
     assert text.count("<details><summary>") == text.count("</details>") >= 3
     assert text.count("What do you expect") >= 3
+    for summary in re.findall("<summary>.*?</summary>", text):  # JupyterLab shows these as they are
+        assert not re.search(r"`|\*", summary), summary
 
 
 def test_links_and_pictures_work_and_say_what_they_are(book):

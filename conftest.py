@@ -1,0 +1,14 @@
+"""For all tests and all notebooks: the network is off, in kernels and subprocesses as well."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+GUARD = Path(__file__).parent / "tests" / "guard"
+
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    part for part in (str(GUARD), os.environ.get("PYTHONPATH")) if part
+)
+# This process has started already.
+_spec = importlib.util.spec_from_file_location("network_guard", GUARD / "sitecustomize.py")
+_spec.loader.exec_module(importlib.util.module_from_spec(_spec))

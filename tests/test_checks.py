@@ -1,0 +1,512 @@
+"""Checks that bite: right answers of every style pass, each wrong one gets its own message."""
+
+import ast
+import dataclasses
+import importlib.util
+import itertools
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recsys_utils import checks
+from recsys_utils.checks import storing
+from recsys_utils.checks.exercise import Exercise, Mistake
+
+HERE = Path(__file__).parent
+EXERCISES = {
+    name: exercise
+    for notebook in checks.NOTEBOOKS
+    for name, exercise in checks.exercises(notebook).items()
+}
+
+
+def answers(notebook: str):
+    """The catalogue of one notebook: RIGHT and WRONG."""
+    file = HERE / "answers" / f"answers_{notebook}.py"
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CATALOGUE = {notebook: answers(notebook) for notebook in checks.NOTEBOOKS}
+RIGHT = {name: ways for book in CATALOGUE.values() for name, ways in book.RIGHT.items()}
+WRONG = {name: ways for book in CATALOGUE.values() for name, ways in book.WRONG.items()}
+
+
+def judged(exercise: Exercise, answer):
+    prediction = 0.5 if exercise.predict else ...
+    return checks.verdict(exercise, answer, prediction)[0]
+
+
+def first_line(exercise: Exercise, answer) -> str:
+    verdict = judged(exercise, answer)
+    return verdict.message.splitlines()[0] if verdict.status == "not yet" else verdict.status
+
+
+def complaints(exercise: Exercise) -> list[str]:
+    """What the catalogue finds wrong with this exercise's check. Empty if it does its work."""
+    found = [
+        f"right way {way!r}: {verdict}"
+        for way, answer in RIGHT[exercise.id].items()
+        if (verdict := judged(exercise, answer)).status != "right"
+    ]
+    for way, answer, words in WRONG[exercise.id]:
+        if words not in (said := first_line(exercise, answer)):
+            found.append(f"wrong way {way!r}, wanted {words!r}: {said}")
+    return found
+
+
+def test_every_exercise_has_its_catalogue():
+    assert RIGHT.keys() == WRONG.keys() == EXERCISES.keys()
+    for name, exercise in EXERCISES.items():
+        least = 2 if exercise.cases is None else 3
+        assert len(RIGHT[name]) >= least, name
+        assert len(WRONG[name]) >= 4, name
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_right_answers_pass_and_wrong_ones_get_their_message(name):
+    assert complaints(EXERCISES[name]) == []
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_each_wrong_way_has_a_message_of_its_own(name):
+    """Only ways that come to the same result may share one."""
+    exercise = EXERCISES[name]
+    said = [(words, first_line(exercise, answer)) for _, answer, words in WRONG[name]]
+    for (words, _), (others, line) in itertools.product(said, said):
+        assert words == others or words not in line, f"{words!r} and {others!r}: {line}"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_no_condition_of_a_check_can_be_taken_away(name, monkeypatch):
+    """Without any one case, mistake, rule or `given` an answer of the catalogue goes wrong."""
+    exercise = EXERCISES[name]
+    for field in ("mistakes", "rules"):
+        conditions = getattr(exercise, field)
+        for i in range(len(conditions)):
+            fewer = {field: conditions[:i] + conditions[i + 1 :]}
+            assert complaints(dataclasses.replace(exercise, **fewer)), conditions[i]
+    if exercise.cases:
+        every = exercise.cases()
+        for case in every if len(every) > 1 else ():
+            kept = {key: arguments for key, arguments in every.items() if key != case}
+            assert complaints(dataclasses.replace(exercise, cases=lambda kept=kept: kept)), case
+    if exercise.given:
+        assert judged(exercise, exercise.given).status == "not tried yet"
+        less = dataclasses.replace(exercise, given=None)
+        assert judged(less, exercise.given).status == "not yet", "the given code is right"
+    if exercise.predict:
+        answer = next(iter(RIGHT[name].values()))
+        assert checks.verdict(exercise, answer)[0].status == "not tried yet"
+        assert checks.verdict(exercise, answer, "soon")[0].status == "not yet"
+        assert "You predicted 0.5" in checks.verdict(exercise, answer, 0.5)[0].message
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_hints_go_step_by_step(name, capsys):
+    hints = EXERCISES[name].hints
+    assert len(hints) >= 2 and all(hint.endswith((".", "?", "]", ")")) for hint in hints), hints
+    for number, hint in enumerate(hints, start=1):
+        checks.hint(name)
+        assert capsys.readouterr().out == f"Hint {number} of {len(hints)}: {hint}\n"
+    checks.hint(name)
+    assert "all hints" in capsys.readouterr().out
+    checks.hint(name)
+    assert hints[0] in capsys.readouterr().out
+    checks._hints_shown.clear()
+
+
+def test_exercises_are_numbered():
+    for notebook in checks.NOTEBOOKS:
+        names = list(checks.exercises(notebook))
+        assert names == [f"{notebook}.{i}" for i in range(1, len(names) + 1)]
+        assert 3 <= len(names) <= 5
+
+
+def loops_for_ever(*_):
+    while True:
+        pass
+
+
+def swallows_everything(*_):
+    end = time.monotonic() + 3  # else the thread of this test would never end
+    while time.monotonic() < end:
+        try:
+            while time.monotonic() < end:
+                pass
+        except BaseException:
+            pass
+
+
+def sleeps(*_):
+    time.sleep(2.5)
+
+
+def prints_much(*_):
+    for _ in range(20_000):
+        print("x" * 1000)
+    return "much"
+
+
+def recurses(*arguments):
+    return recurses(*arguments)
+
+
+def raises(error):
+    def answer(*_):
+        raise error
+
+    return answer
+
+
+class Nasty:
+    """Everything one can ask of it raises."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("nasty")
+
+    def __array__(self, *_):
+        raise RuntimeError("nasty")
+
+    __len__ = __iter__ = __bool__ = __eq__ = __array__
+    __hash__ = None
+
+
+class UnprintableError(Exception):
+    def __str__(self):
+        raise RuntimeError("nasty")
+
+
+VALUES = [None, ..., "forty-two", b"x", 7, -0.0, float("nan"), float("inf"), 10**400, True, [], {},
+          [1, [2, 3]], ["a"], {"a": 1}, object(), int, Nasty(), np.zeros((0, 3)), range(3),
+          torch.zeros(2, 2, 2, 2), torch.zeros(3, dtype=torch.complex64), np.array(["a"]),
+          (x for x in [1]), np.array([1, "a", None], dtype=object)]  # fmt: skip
+CALLS = [raises(ValueError("no")), raises(UnprintableError()), raises(SystemExit(3)), prints_much,
+         raises(KeyboardInterrupt()), raises(GeneratorExit()), recurses, print, len, lambda: 1,
+         raises(MemoryError()), *[lambda *_, value=value: value for value in VALUES]]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_hostile_answers_get_a_friendly_line(name, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for answer in VALUES + (CALLS if EXERCISES[name].cases else CALLS[:3]):
+        checks.check(name, answer, prediction=1)
+        out, err = capsys.readouterr()
+        assert out.startswith(("✗", "○")) and err == "" and len(out) < 1500, (answer, out)
+        assert "cannot be read" not in out or isinstance(answer, Nasty), out
+    assert not list(tmp_path.iterdir())
+
+
+QUICK = Exercise(
+    "99.1",
+    "quick",
+    ("a.", "b."),
+    right=lambda x: x + 1,
+    cases=lambda: {"one": (1,), "a tensor": (torch.ones(2),)},
+    seconds=0.3,
+)
+
+
+class TestAnswersThatDoNotEnd:
+    """The check comes back, says so, and the notebook's own output still works."""
+
+    def test_a_loop_is_stopped(self):
+        before = time.monotonic()
+        verdict, _ = checks.verdict(QUICK, loops_for_ever)
+        assert "did not finish in 0.3 seconds" in verdict.message
+        assert "Restart" not in verdict.message and time.monotonic() - before < 1.5
+
+    @pytest.mark.parametrize("answer", [swallows_everything, sleeps])
+    def test_what_cannot_be_stopped_is_left_behind(self, answer, capsys):
+        before = time.monotonic()
+        verdict, _ = checks.verdict(QUICK, answer)
+        assert "Restart the kernel" in verdict.message and time.monotonic() - before < 2.5
+        print("still here")
+        assert capsys.readouterr().out == "still here\n"
+
+    def test_megabytes_are_cut(self):
+        verdict, printed = checks.verdict(dataclasses.replace(QUICK, seconds=20), prints_much)
+        assert len(printed) == 2000 and "text 'much'" in verdict.message
+
+
+class TestMessages:
+    """They name the case, what was expected and what came, and the line."""
+
+    def said(self, answer, exercise=QUICK):
+        return checks.verdict(exercise, answer)[0].message
+
+    def test_expected_and_got(self):
+        assert self.said(lambda x: x + 2) == (
+            "In the case 'one': your answer is not right.\n  expected: 2.0\n  got:      3.0"
+        )
+
+    def test_the_line_of_an_exception(self):
+        def answer(x):
+            y = x + 1
+            return y / 0
+
+        assert "ZeroDivisionError" in self.said(answer) and "in line 3 of" in self.said(answer)
+
+    def test_the_line_is_that_of_the_answer_not_of_what_it_calls(self):
+        def helper():
+            _ = 1
+            _ = 2
+            raise ValueError("deep inside")
+
+        def answer(x):
+            return helper()
+
+        assert "ValueError: deep inside, in line 2 of your function" in self.said(answer)
+
+    def test_an_exception_in_a_later_case_names_it(self):
+        assert "In the case 'a tensor'" in self.said(lambda x: int(x) + 1)
+
+    def test_nothing_returned(self):
+        assert "`return` missing" in self.said(lambda x: None)
+
+    def test_not_tried(self):
+        for answer in (..., None, lambda x: ..., raises(NotImplementedError())):
+            assert checks.verdict(QUICK, answer)[0].status == "not tried yet"
+
+    def test_a_value_where_a_function_is_asked_for(self):
+        assert "asks for a function; you gave a list" in self.said([1])
+
+    @pytest.mark.parametrize(
+        ("argument", "change"),
+        [
+            (torch.ones(2), lambda x: x.add_(1)),
+            (torch.tensor([1.0, np.nan]), lambda x: x.zero_()),
+            (np.ones(2), lambda x: x.fill(0)),
+            (np.array([1.0, np.nan]), lambda x: x.fill(0)),
+            (np.array(["a", "b"]), lambda x: x.put(0, "c")),
+            (pd.DataFrame({"a": [1]}), lambda x: x.insert(0, "b", 2)),
+            (pd.Series([1, 2]), lambda x: x.update(pd.Series([3]))),
+            ([1, "a"], lambda x: x.append(1)),
+            ([1, "a"], lambda x: x.reverse()),
+            ({"a": [torch.ones(1)]}, lambda x: x["a"][0].zero_()),
+            ({"a": 1}, lambda x: x.update(b=2)),
+        ],
+    )
+    def test_an_input_may_be_read_but_not_changed(self, argument, change):
+        exercise = dataclasses.replace(
+            QUICK, right=lambda x: 2, cases=lambda: {"a case": (argument,)}
+        )
+        assert judged(exercise, lambda x: 2).status == "right"
+        said = "In the case 'a case': your function changes its input"
+        assert said in self.said(lambda x: (change(x), 2)[1], exercise)
+
+    def test_a_model_as_input(self):
+        """Too large to compare: it is trusted to stay."""
+        exercise = dataclasses.replace(
+            QUICK, right=lambda x: 2, cases=lambda: {"a model": (torch.nn.Linear(1, 1),)}
+        )
+        assert judged(exercise, lambda x: 2).status == "right"
+
+    def test_rules_decide_where_there_is_no_one_right_answer(self):
+        exercise = dataclasses.replace(
+            QUICK,
+            right=None,
+            cases=lambda: {"one": (1,)},
+            rules=(lambda result, x: None if result > x else "too small.",),
+        )
+        assert judged(exercise, lambda x: x + 5).status == "right"
+        assert "too small" in self.said(lambda x: x, exercise)
+
+    def test_a_mistake_is_named_only_if_it_explains_every_case(self):
+        double = Mistake("you doubled.", lambda x: 2 * x)
+        exercise = dataclasses.replace(
+            QUICK, mistakes=(double,), cases=lambda: {"3": (3,), "5": (5,)}
+        )
+        assert "you doubled" in self.said(lambda x: 2 * x, exercise)
+        assert "you doubled" not in self.said(lambda x: 2 * x if x == 3 else 0, exercise)
+
+    def test_up_to_twelve_numbers_are_shown(self):
+        for n, words in ((12, "expected: [1. 1."), (13, "first at (0,): expected 1.0000")):
+            exercise = dataclasses.replace(
+                QUICK, right=lambda n=n: np.ones(n), cases=lambda: {"a": ()}
+            )
+            assert words in self.said(lambda n=n: np.zeros(n), exercise)
+
+    def test_one_thing_at_a_time(self):
+        """Of several mistakes or objections that fit, the first is named."""
+        mistakes = tuple(Mistake(f"mistake {i}.", lambda x: 2 * x) for i in (1, 2))
+        rules = tuple(lambda result, x, i=i: f"objection {i}." for i in (1, 2))
+        exercise = dataclasses.replace(
+            QUICK, mistakes=mistakes, rules=rules, cases=lambda: {"3": (3,)}
+        )
+        said = self.said(lambda x: 2 * x, exercise)
+        assert "mistake 1" in said and "mistake 2" not in said and "objection" not in said
+        said = self.said(lambda x: 0, exercise)
+        assert "objection 1" in said and "objection 2" not in said and "expected: 4" in said
+
+    def test_a_wrong_value_is_told_in_a_sentence(self):
+        exercise = dataclasses.replace(QUICK, right=lambda: 1, cases=None)
+        assert self.said(2, exercise).startswith("Your answer is not right.\n  expected: 1.0")
+
+    def test_large_results_name_the_first_place(self):
+        exercise = dataclasses.replace(
+            QUICK, right=lambda: np.zeros((4, 5)), cases=lambda: {"a": ()}
+        )
+        assert "first at (2, 3): expected 0.0000, got 1.0000" in self.said(
+            lambda: np.eye(4, 5, 1), dataclasses.replace(exercise, right=lambda: np.eye(4, 5, 1) - (
+                np.arange(20).reshape(4, 5) == 13)))  # fmt: skip
+        assert "has shape (5, 4), but shape (4, 5) was expected" in self.said(
+            lambda: np.zeros((5, 4)), exercise
+        )
+        assert "holds NaN" in self.said(lambda: np.full((4, 5), np.nan), exercise)
+        assert "rows of different shapes" in self.said(lambda: [[1, 2], [3]], exercise)
+
+
+class TestTolerance:
+    """Wide enough for rounding to four digits and for half precision, not wider."""
+
+    def test_numbers(self):
+        exercise = dataclasses.replace(QUICK, right=lambda: 0.5, cases=lambda: {"a": ()})
+        for good in (
+            0.5,
+            0.50005,
+            np.float32(0.5),
+            torch.tensor(0.5),
+            [0.5],
+            torch.tensor([[0.5]]),
+            torch.tensor(0.5, requires_grad=True),
+            torch.tensor(0.501).half(),
+        ):
+            assert judged(exercise, lambda good=good: good).status == "right", good
+        for bad in (0.5005, torch.tensor(0.52).half(), [0.5, 0.5]):
+            assert judged(exercise, lambda bad=bad: bad).status == "not yet", bad
+
+    @pytest.mark.parametrize(
+        ("right", "good", "bad", "words"),
+        [
+            (
+                {"a": 1.0},
+                [{"a": 1}, {"a": torch.tensor(1)}, pd.Series([1.0], ["a"])],
+                {"b": 1},
+                "no entry for 'a'",
+            ),
+            ({"a": 1.0}, [], {"a": 1, "b": 2}, "too many: 'b'"),
+            ({"a": 1.0}, [], [1], "a dictionary, but is a list"),
+            (["x", "y"], [["x", "y"], ("X ", "y"), np.array(["x", "y"])], ["y", "x"], "number 1"),
+            (["x", "y"], [], ["x"], "a list of 2, not 1 of them"),
+            ("two words", ["Two  words"], "two", "is not right"),
+            ("two", [], 2, "a text, but is an int"),
+            ((1.0, 2.0), [(1, 2), [1, 2]], (1, 3), "part 2"),
+            ((1.0, 2.0), [], 1, "2 things (part 1, part 2), not an int"),
+            ([1.0, 2.0], [pd.Series([1, 2]), np.array([1.0, 2.0])], [1, 3], "number 2"),
+            (
+                np.ones(2),
+                [pd.Series([1, 1]), pd.Index([1.0, 1.0]), [torch.ones(1)[0], 1]],
+                1,
+                "a single number, but shape (2,)",
+            ),
+            (
+                np.ones((1, 2)),
+                [pd.DataFrame({"a": [1], "b": [1]})],
+                np.array([None]),
+                "an array of object",
+            ),
+            (1.0, [], torch.tensor(1 + 1j), "real numbers, but is complex"),
+            (1.0, [], {1}, "numbers, but is a set"),
+            (1.0, [], "1", "numbers, but is the text '1'"),
+            (1.0, [], print, "numbers, but is a function"),
+        ],
+    )
+    def test_other_kinds_of_answers(self, right, good, bad, words):
+        exercise = dataclasses.replace(QUICK, right=lambda: right, cases=lambda: {"a": ()})
+        for answer in [right, *good]:
+            assert judged(exercise, lambda answer=answer: answer).status == "right", answer
+        assert words in judged(exercise, lambda: bad).message
+
+
+def solve(name: str) -> None:
+    """The first right answer of the catalogue."""
+    checks.check(name, next(iter(RIGHT[name].values())), prediction=1)
+
+
+class TestProgress:
+    """One small file beside the notebooks; never lost, never in the way."""
+
+    @pytest.fixture(autouse=True)
+    def empty_folder(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+
+    def test_what_is_solved_is_kept(self, capsys):
+        checks.progress()
+        assert f"0 of {len(EXERCISES)} solved." in capsys.readouterr().out
+        checks.check("03.1", lambda q, k, v: 1)  # a wrong answer is not stored
+        solve("03.2")
+        solve("03.3")
+        solve("03.2")
+        capsys.readouterr()
+        checks.progress()
+        out = capsys.readouterr().out
+        assert "○ 03.1  ✓ 03.2  ✓ 03.3" in out and f"2 of {len(EXERCISES)} solved." in out
+        assert os.listdir() == ["progress.json"] and Path("progress.json").stat().st_size < 500
+
+    def test_the_day_stays_that_of_the_first_time(self):
+        Path("progress.json").write_text('{"solved": {"03.1": "2020-01-01"}}')
+        solve("03.1")
+        assert json.loads(Path("progress.json").read_text())["solved"] == {"03.1": "2020-01-01"}
+
+    @pytest.mark.parametrize("damage", ["", "{", "[]", '{"solved": 3}', "\x00\xff"])
+    def test_a_damaged_file_is_set_aside(self, damage, capsys):
+        Path("progress.json").write_bytes(damage.encode("latin-1"))
+        Path("progress.damaged-1.json").write_text("an older one")
+        solve("03.3")
+        assert "was damaged. It is now progress.damaged-2.json" in capsys.readouterr().out
+        assert Path("progress.damaged-2.json").read_bytes() == damage.encode("latin-1")
+        assert Path("progress.damaged-1.json").read_text() == "an older one"
+        assert storing.load()[0].keys() == {"03.3"}
+
+    def test_a_folder_one_cannot_write_to(self, capsys, monkeypatch):
+        def refuse(*_, **__):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "write_text", refuse)
+        solve("03.3")
+        assert "cannot be stored in progress.json: Permission denied" in capsys.readouterr().out
+
+    def test_worked_solutions_are_not_your_progress(self, tmp_path, monkeypatch, capsys):
+        (tmp_path / "solutions").mkdir()
+        monkeypatch.chdir(tmp_path / "solutions")
+        solve("03.3")
+        assert os.listdir() == []
+        checks.progress()
+        assert f"0 of {len(EXERCISES)} solved." in capsys.readouterr().out
+
+    def test_a_file_that_cannot_be_read(self, capsys):
+        Path("progress.json").mkdir()
+        solve("03.3")
+        assert "cannot be stored in progress.json" in capsys.readouterr().out
+        checks.progress()
+        assert "progress.json cannot be read: " in capsys.readouterr().out
+
+    def test_git_ignores_it(self):
+        assert "progress*.json" in (HERE.parent / ".gitignore").read_text().split()
+
+
+def test_unknown_exercises(capsys):
+    for name in ("03.9", "99.1", "", 3.1, None, "x" * 10_000):
+        checks.check(name, 1)
+        checks.hint(name)
+        out = capsys.readouterr().out
+        assert len(out) < 400 and out.count("\n") == 2
+    checks.check("03.9", 1)
+    assert "There is no exercise '03.9'. There are: 03.1, 03.2" in capsys.readouterr().out
+
+
+def test_no_answer_of_the_catalogue_stands_in_the_package():
+    """The catalogue is written apart: it must not borrow the functions it tests."""
+    for notebook in checks.NOTEBOOKS:
+        tree = ast.parse((HERE / "answers" / f"answers_{notebook}.py").read_text(encoding="utf-8"))
+        used = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        assert not any(name.startswith("recsys_utils.checks") for name in used)

@@ -1,0 +1,119 @@
+"""What `make class-set` hands out: complete, working, and without the answers."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from recsys_utils import checks
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("class_set", ROOT / "scripts" / "class_set.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def folder(script, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set") / "class-set"
+    script.make(folder)
+    return folder
+
+
+def books(folder):
+    return [nbformat.read(path, 4) for path in sorted((folder / "notebooks").glob("*.ipynb"))]
+
+
+def test_all_notebooks_without_outputs(folder):
+    assert len(books(folder)) == len(list((ROOT / "notebooks").glob("*.ipynb")))
+    for book in books(folder):
+        nbformat.validate(book)
+        code = [cell for cell in book.cells if cell.cell_type == "code"]
+        assert code and not any(cell.outputs or cell.execution_count for cell in code)
+
+
+def test_no_solutions(folder):
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+    assert not [name for name in names if "solution" in name or "tests" in name or ".git" in name]
+    assert "solutions/" not in "".join(cell.source for book in books(folder) for cell in book.cells)
+
+
+def test_the_exercises_are_all_there(folder):
+    def calls(book):
+        return [line for cell in book.cells for line in re.findall("checks.check.*", cell.source)]
+
+    original = [nbformat.read(path, 4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    assert list(map(calls, books(folder))) == list(map(calls, original))
+
+
+def test_all_links_work(folder):
+    for book in books(folder):
+        for cell in book.cells:
+            if cell.cell_type == "markdown":
+                for target in re.findall(r"\]\(((?!https?:)[^)\s#]+)", cell.source):
+                    assert (folder / "notebooks" / target).exists(), target
+    for target in re.findall(r"\]\(([^)]+)\)", (folder / "README.md").read_text()):
+        assert (folder / target).exists(), target
+
+
+def test_it_stands_on_its_own(folder):
+    program = (
+        "import recsys_utils.checks as c; from recsys_utils.data import load_movies; "
+        "print(len(load_movies()), c.__file__); c.check('03.1', None)"
+    )
+    # The class set's own package, not the installed one.
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert str(folder) in run.stdout and "○ 03.1" in run.stdout, run.stdout + run.stderr
+
+
+def test_the_zip_holds_the_same(folder):
+    with zipfile.ZipFile(folder.with_suffix(".zip")) as archive:
+        zipped = {name for name in archive.namelist() if not name.endswith("/")}
+    files = {p.relative_to(folder.parent).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert zipped == {name for name in files if "__pycache__" not in name}
+
+
+def test_nothing_is_overwritten(script, folder):
+    with pytest.raises(FileExistsError, match="class-set is not empty"):
+        script.make(folder)
+
+
+def test_the_assignments_for_nbgrader_hold_text_solution_and_test():
+    """Each test cell passes with the worked solution and fails with the stub."""
+    spec = importlib.util.spec_from_file_location(
+        "nbgrader_source", ROOT / "scripts" / "nbgrader_source.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        made = module.source(path)
+        nbformat.validate(made)
+        parts = list(zip(made.cells[1::3], made.cells[2::3], made.cells[3::3], strict=True))
+        assert len(parts) == len(checks.exercises(path.stem[:2]))
+        for text, answer, test in parts:
+            assert "### BEGIN SOLUTION\n" in answer.source and answer.metadata.nbgrader.solution
+            assert test.metadata.nbgrader.grade and test.metadata.nbgrader.points == 2
+            names = {}
+            exec(made.cells[0].source, names)
+            exec(re.search("```python\n(.*)```", text.source, re.S)[1], names)
+            with pytest.raises(AssertionError):
+                exec(test.source, names)
+            exec(answer.source, names)
+            exec(test.source, names)
