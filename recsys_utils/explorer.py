@@ -1,13 +1,14 @@
 """The explorer of notebook 05: choose somebody, read the reasons, leave one out, see what changes.
 
-Only native controls of ipywidgets and plain HTML: it works with the keyboard, in JupyterLab and on
-Binder. It shows numbers and computes none: that is done in `what_if`.
+Only native controls of ipywidgets and plain HTML. No drop-down lists: in JupyterLab the keys one
+presses in a list (arrows, letters, digits) are taken for commands of the notebook. Text and number
+fields, checkboxes and buttons keep theirs. Numbers are shown here and computed in `what_if`.
 """
 
 import unicodedata
 from html import escape
 
-from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, Layout, Select, Text, VBox
+from ipywidgets import HTML, BoundedIntText, Button, Checkbox, HBox, IntText, Layout, Text, VBox
 
 from .explanation import Explanation
 from .models import AttributeAttentionRecommender
@@ -15,8 +16,7 @@ from .plots import AGAINST, FOR, NEUTRAL
 from .splits import LeaveOneOutSplit
 from .what_if import Person, in_words
 
-MOST_FOUND = 20  # films listed by a search
-YOU = -1  # in place of a user's row: the person whose likes are chosen in the search
+MOST_FOUND = 8  # films listed by a search
 
 
 def plain(text: str) -> str:
@@ -67,122 +67,133 @@ def lines(texts: list[str]) -> str:
     return f"<div role='status' style='{room}'>{'<br>'.join(map(escape, texts))}</div>"
 
 
-def offer(control: Dropdown | Select, options: list[tuple[str, int]]) -> None:
-    """Give a control new options and choose the first, if there is one."""
-    control.options = options
-    control.index = 0 if options else None
-
-
 class Explorer(VBox):
     """The controls and what they show. `explore` makes it."""
 
     def __init__(
-        self, model: AttributeAttentionRecommender, split: LeaveOneOutSplit, row: int
+        self, model: AttributeAttentionRecommender, split: LeaveOneOutSplit, user_id: int
     ) -> None:
         self.model, self.split, self.labels = model, split, model.table.labels
         self.titles = [plain(label) for label in self.labels]
+        self.found: list[int] = []
         self.liked: list[int] = []
         self.filling = False  # True while the program sets the controls, not the user
-        n_likes = split.users.bincount(minlength=split.n_users).tolist()
-        people = [("you: the films you like, below", YOU)]
-        people += [
-            (f"user {i} ({n} likes)", r) for r, (i, n) in enumerate(zip(split.user_ids, n_likes))
-        ]
         style, wrap = {"description_width": "8em"}, Layout(flex_flow="row wrap")
-        wide, box = Layout(width="46em", max_width="98%"), Layout(width="30em", max_width="98%")
-        slots = range(len(model.table.slots))
+        short, wide = Layout(width="14em"), Layout(width="32em", max_width="98%")
 
-        self.who = Dropdown(options=people, value=row, description="Recommend for", style=style)
+        def tick(width: Layout) -> Checkbox:
+            return Checkbox(indent=False, layout=width)
+
+        self.who = IntText(value=user_id, description="User's id", style=style, layout=short)
+        self.mine = tick(wide)
+        self.mine.description, self.mine.value = "recommend for me, who like the films below", False
         self.search = Text(description="Part of a title", style=style)
-        self.found = Select(description="Films found", rows=5, style=style, layout=box)
-        self.like = Button(description="Like this film")
-        self.likes = Select(description="Your likes", rows=5, style=style, layout=box)
-        self.unlike = Button(description="Remove this film")
-        self.message, self.top, self.words = HTML(), HTML(), HTML()
-        self.film = Dropdown(description="Explain", style=style, layout=wide)
-        self.ticks = [Checkbox(indent=False, layout=Layout(width="20em")) for _ in slots]
-        self.bars = [HTML() for _ in slots]
+        self.choices = [tick(wide) for _ in range(MOST_FOUND)]
+        self.listed = VBox()  # as many of the choices as films are found
+        self.likes, self.message, self.top, self.words = HTML(), HTML(), HTML(), HTML()
+        self.forget = Button(description="Forget my likes")
+        self.film = BoundedIntText(
+            min=1, max=10, description="Explain no.", style=style, layout=short
+        )
+        self.ticks = [tick(Layout(width="20em")) for _ in model.table.slots]
+        self.bars = [HTML() for _ in model.table.slots]
         self.pairs = [HBox(pair, layout=wrap) for pair in zip(self.ticks, self.bars)]
         self.attributes = VBox()  # as many of the pairs as the film has attributes
         self.tick_all = Button(description="Tick all again")
         self.details = VBox([self.top, self.film, self.words, self.attributes, self.tick_all])
-        searching = VBox([self.search, self.found, self.like])
-        choosing = HBox([searching, VBox([self.likes, self.unlike])], layout=wrap)
-        super().__init__([self.who, choosing, self.message, self.details])
-
-        self.who.observe(lambda _: self.show_person(), "value")
+        people = HBox([self.who, self.mine], layout=wrap)
+        liking = HBox([self.likes, self.forget], layout=wrap)
+        super().__init__([people, self.search, self.listed, liking, self.message, self.details])
+        self.who.observe(lambda _: self.choose_user(), "value")
+        self.mine.observe(lambda _: self.show_person(), "value")
         self.search.observe(lambda _: self.show_found(), "value")
-        self.like.on_click(lambda _: self.add_like())
-        self.unlike.on_click(lambda _: self.remove_like())
+        for place, choice in enumerate(self.choices):
+            choice.observe(lambda change, place=place: self.like(place, change["new"]), "value")
+        self.forget.on_click(lambda _: self.forget_likes())
         self.film.observe(lambda _: self.show_film(), "value")
         self.tick_all.on_click(lambda _: self.show_film())
-        for tick in self.ticks:
-            tick.observe(lambda _: self.show_outcome(), "value")
+        for attribute in self.ticks:
+            attribute.observe(lambda _: self.show_outcome(), "value")
         self.show_person()
 
     def say(self, text: str) -> None:
         """A line for the user: what happened, or what to do next."""
         self.message.value = lines([text])
 
+    def choose_user(self) -> None:
+        """Recommend for the user with this id."""
+        if self.mine.value:
+            self.mine.value = False  # which shows the person
+        else:
+            self.show_person()
+
     def show_found(self) -> None:
         """List the films whose title holds what was typed; those that begin with it come first."""
         wanted = plain(self.search.value)
         found = [i for i, title in enumerate(self.titles) if wanted and wanted in title]
         found.sort(key=lambda i: (not self.titles[i].startswith(wanted), self.labels[i]))
-        offer(self.found, [(self.labels[i], i) for i in found[:MOST_FOUND]])
-        more = f"; the first {MOST_FOUND} are listed" if len(found) > MOST_FOUND else ""
+        self.found = found[:MOST_FOUND]
+        self.filling = True
+        for choice, film in zip(self.choices, self.found):
+            choice.description, choice.value = self.labels[film], film in self.liked
+        self.filling = False
+        self.listed.children = self.choices[: len(self.found)]
         if found:
-            self.say(f"Films found: {len(found)}{more}. Choose one and press “Like this film”.")
+            more = f"; the first {MOST_FOUND} are listed" if len(found) > MOST_FOUND else ""
+            self.say(f"Films found: {len(found)}{more}. Tick those you like.")
         elif self.search.value:
             self.say(f"No film here has “{self.search.value}” in its title.")
 
-    def add_like(self) -> None:
-        """The film chosen in the search joins the likes."""
-        film = self.found.value
-        if film is None:
-            self.say("No film is chosen: type part of a title first.")
-        elif film in self.liked:
-            self.say(f"{self.labels[film]} is among your likes already.")
-        else:
-            self.liked.append(film)
+    def like(self, place: int, liked: bool) -> None:
+        """The film at this place of the list joins the likes, or leaves them."""
+        if not self.filling:
+            film = self.found[place]
+            self.liked = [other for other in self.liked if other != film] + [film] * liked
             self.show_likes()
 
-    def remove_like(self) -> None:
-        """The film chosen among the likes leaves them."""
-        if self.likes.value is None:
-            self.say("You have no likes to remove.")
-        else:
-            self.liked.remove(self.likes.value)
-            self.show_likes()
+    def forget_likes(self) -> None:
+        """No film is liked any more."""
+        self.liked = []
+        self.show_found()
+        self.show_likes()
 
     def show_likes(self) -> None:
-        """List the likes, and recommend for them."""
-        offer(self.likes, [(self.labels[i], i) for i in self.liked])
-        if self.who.value == YOU:
+        """Name the likes, and recommend for them; without any, for the user again."""
+        names = ", ".join(self.labels[film] for film in self.liked)
+        self.likes.value = lines([f"Your likes: {names}."]) if names else ""
+        if self.mine.value == bool(self.liked):
             self.show_person()
         else:
-            self.who.value = YOU  # which shows the person
+            self.mine.value = bool(self.liked)  # which shows the person
 
     def show_person(self) -> None:
         """The ten films for the person chosen, and the first of them in depth."""
-        row = self.who.value
-        nobody = row == YOU and not self.liked
-        self.details.layout.display = "none" if nobody else None
-        if nobody:
-            self.say("You have no likes yet: type part of a title and press “Like this film”.")
+        ids, user_id = self.split.user_ids.tolist(), self.who.value
+        problem = ""
+        if self.mine.value and not self.liked:
+            problem = "You have no likes yet: type part of a title and tick films you like."
+        elif self.mine.value and len(self.liked) == len(self.labels):
+            problem = "You like all the films there are."
+        elif not self.mine.value and user_id not in ids:
+            problem = f"Nobody has the id {user_id}; there are {len(ids)}, {ids[0]} to {ids[-1]}."
+        self.details.layout.display = "none" if problem else None
+        if problem:
+            self.say(problem)
             return
-        if row == YOU:
+        if self.mine.value:
             self.say("Fitting your vector to your likes ...")  # takes half a second
             self.person = Person.from_likes(self.model, self.liked)
-            self.say(f"These films are for you. Your likes: {len(self.liked)}.")
+            self.say("These films are for you.")
         else:
+            row = ids.index(user_id)
             self.person = Person.from_split(self.model, self.split, row)
-            self.say(f"These films are for user {self.split.user_ids[row]}.")
-        films = self.person.recommended()
-        why = [self.person.model.explain(self.person.user, film) for film in films]
-        self.top.value = films_table(why)
+            n_likes = int((self.split.users == row).sum())
+            self.say(f"These films are for user {user_id}, who has {n_likes} likes.")
+        self.films = self.person.recommended()
+        user = self.person.user
+        self.top.value = films_table([self.person.model.explain(user, f) for f in self.films])
         self.filling = True
-        offer(self.film, [(f"{r}. {e.label}", f) for r, (f, e) in enumerate(zip(films, why), 1)])
+        self.film.value, self.film.max = 1, len(self.films)
         self.filling = False
         self.show_film()
 
@@ -190,7 +201,7 @@ class Explorer(VBox):
         """One film: a ticked line for each of its attributes."""
         if self.filling:
             return
-        self.full = self.person.outcome(self.film.value)
+        self.full = self.person.outcome(self.films[self.film.value - 1])
         explanation = self.full.explanation
         self.filling = True
         for tick, field, name in zip(self.ticks, explanation.fields, explanation.names):
@@ -205,7 +216,7 @@ class Explorer(VBox):
         if self.filling:
             return
         kept = [pair.children[0].value for pair in self.attributes.children]
-        now = self.person.outcome(self.film.value, kept)
+        now = self.person.outcome(self.films[self.film.value - 1], kept)
         self.words.value = lines(in_words(self.full, now, kept, self.person.n_films))
         shown = now.explanation or self.full.explanation  # if nothing is left, no bar is shown
         limit = abs(shown.contributions).max()
@@ -233,4 +244,4 @@ def explore(
         raise ValueError(f"the model has {n_users} users, the split {split.n_users}")
     if user_id is not None and user_id not in ids:
         raise ValueError(f"user_id: nobody has {user_id}; the first ids are {ids[:3]}")
-    return Explorer(model, split, 0 if user_id is None else ids.index(user_id))
+    return Explorer(model, split, ids[0] if user_id is None else user_id)

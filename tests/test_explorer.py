@@ -16,7 +16,7 @@ import torch
 from recsys_utils.data import AttributeTable, load_movies, load_ratings
 from recsys_utils.evaluation import score_unseen, top_k
 from recsys_utils.explanation import leave_one_out
-from recsys_utils.explorer import MOST_FOUND, YOU, bar, explore, plain
+from recsys_utils.explorer import MOST_FOUND, bar, explore, plain
 from recsys_utils.models import AttributeAttentionRecommender
 from recsys_utils.splits import leave_one_out_split
 from recsys_utils.training import fold_in
@@ -51,8 +51,8 @@ def text(widget: ipywidgets.HTML) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", widget.value)).split())
 
 
-def shown_films(explorer) -> list[str]:
-    return [label.partition(". ")[2] for label, _ in explorer.film.options]
+def row(explorer) -> int:
+    return SPLIT.user_ids.tolist().index(explorer.who.value)
 
 
 def ticks(explorer) -> list[ipywidgets.Checkbox]:
@@ -61,8 +61,12 @@ def ticks(explorer) -> list[ipywidgets.Checkbox]:
 
 def like(explorer, title: str) -> int:
     explorer.search.value = title
-    explorer.like.click()
+    explorer.listed.children[0].value = True
     return TABLE.position(title)
+
+
+def found(explorer) -> list[str]:
+    return [choice.description for choice in explorer.listed.children]
 
 
 def every(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
@@ -74,20 +78,16 @@ def every(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
 
 def test_the_ten_films_are_the_models_with_its_scores_and_sentences(explorer):
     for user_id in (347, 2, 671):
-        row = SPLIT.user_ids.tolist().index(user_id)
-        explorer.who.value = row
-        films = top_k(score_unseen(MODEL, SPLIT))[row].tolist()
-        expected = [MODEL.explain(row, film) for film in films]
-        assert shown_films(explorer) == [e.label for e in expected]
+        explorer.who.value = user_id
+        user = row(explorer)
+        films = top_k(score_unseen(MODEL, SPLIT))[user].tolist()
+        expected = [MODEL.explain(user, film) for film in films]
+        assert explorer.films == films
         wanted = [f"{i} {e.score:.3f} {e.sentence()}" for i, e in enumerate(expected, start=1)]
         assert text(explorer.top) == "rank score film, and why " + " ".join(wanted)
-        assert f"user {user_id}" in text(explorer.message)
-
-
-def test_users_are_chosen_by_their_id_and_their_likes_are_counted(explorer):
-    likes = int((SPLIT.users == explorer.who.value).sum())
-    assert explorer.who.label == f"user 347 ({likes} likes)"
-    assert explore(MODEL, SPLIT).who.value == 0
+        likes = int((SPLIT.users == user).sum())
+        expected_line = f"These films are for user {user_id}, who has {likes} likes."
+        assert text(explorer.message) == expected_line
 
 
 def test_what_does_not_fit_is_refused():
@@ -95,15 +95,16 @@ def test_what_does_not_fit_is_refused():
         explore(MODEL, SPLIT, user_id=0)
     with pytest.raises(ValueError, match="the model has 5 users, the split 652"):
         explore(opinionated(TABLE, 5), SPLIT)
+    assert explore(MODEL, SPLIT).who.value == 2
 
 
 # --- one film ---
 
 
 def test_each_attribute_has_a_line_with_its_weight_and_contribution(explorer):
-    for index in (0, 4, 9):
-        explorer.film.index = index
-        expected = MODEL.explain(explorer.who.value, explorer.film.value)
+    for number in (1, 5, 10):
+        explorer.film.value = number
+        expected = MODEL.explain(row(explorer), explorer.films[number - 1])
         names = ["the film itself" if f == "film" else f"{f}: {n}"
                  for f, n in zip(expected.fields, expected.names)]  # fmt: skip
         assert [tick.description for tick in ticks(explorer)] == names
@@ -114,7 +115,7 @@ def test_each_attribute_has_a_line_with_its_weight_and_contribution(explorer):
             assert text(pair.children[1]) == f"weight {w:.2f} contribution {round(c, 2) + 0.0:+.2f}"
         words = text(explorer.words)
         assert f"Score {expected.score:.3f} = bias {expected.bias:.3f} + contributions" in words
-        assert f"Rank {index + 1} of {(~SPLIT.seen('test')[explorer.who.value]).sum()}" in words
+        assert f"Rank {number} of {(~SPLIT.seen('test')[row(explorer)]).sum()}" in words
         assert words.endswith(expected.sentence()) and "Without" not in words
 
 
@@ -139,11 +140,11 @@ def test_a_bar_is_as_long_as_its_number_and_says_the_sign():
 
 
 def test_leaving_one_attribute_out_changes_the_score_by_leave_one_out(explorer):
-    user = explorer.who.value
+    user = row(explorer)
     scores = score_unseen(MODEL, SPLIT)[user]
-    for index in (0, 5):
-        explorer.film.index = index
-        film = explorer.film.value
+    for number in (1, 6):
+        explorer.film.value = number
+        film = explorer.films[number - 1]
         full = MODEL.explain(user, film)
         losses = leave_one_out(MODEL, user, film)
         for i, (tick, loss) in enumerate(zip(ticks(explorer), losses, strict=True)):
@@ -153,7 +154,7 @@ def test_leaving_one_attribute_out_changes_the_score_by_leave_one_out(explorer):
             rank = 1 + int((others > score).sum())
             expected = (
                 f"Without {full.says(i)}: score from {full.score:.3f} to {score:.3f} "
-                f"({round(-loss, 3) + 0.0:+.3f}), rank from {index + 1} to {rank}."
+                f"({round(-loss, 3) + 0.0:+.3f}), rank from {number} to {rank}."
             )
             assert expected in text(explorer.words)
             assert text(explorer.bars[i]) == "left out"
@@ -166,7 +167,7 @@ def test_leaving_one_attribute_out_changes_the_score_by_leave_one_out(explorer):
 
 
 def test_several_left_out_are_masked_together(explorer):
-    user, film = explorer.who.value, explorer.film.value
+    user, film = row(explorer), explorer.films[0]
     for i in (0, 2):
         ticks(explorer)[i].value = False
     mask = TABLE.mask[film].clone()
@@ -186,7 +187,7 @@ def test_several_left_out_are_masked_together(explorer):
 def test_with_nothing_left_only_the_bias_counts(explorer):
     for tick in ticks(explorer):
         tick.value = False
-    bias = MODEL.bias[explorer.film.value].item()
+    bias = MODEL.bias[explorer.films[0]].item()
     words = text(explorer.words)
     assert f"Score {bias:.3f} = bias {bias:.3f} + contributions 0.000." in words
     assert words.endswith("Nothing is left to look at: only the bias counts.")
@@ -200,8 +201,10 @@ def test_all_can_be_ticked_again_and_another_film_begins_complete(explorer):
     assert [text(pair.children[1]) for pair in explorer.attributes.children] == complete
     assert "Without" not in text(explorer.words)
     ticks(explorer)[0].value = False
-    explorer.film.index = 3
+    explorer.film.value = 4
     assert all(tick.value for tick in ticks(explorer))
+    explorer.who.value = 2
+    assert explorer.film.value == 1 and "Rank 1 of" in text(explorer.words)
 
 
 def test_an_outcome_needs_one_value_for_each_attribute_and_a_film_to_recommend(explorer):
@@ -216,50 +219,49 @@ def test_an_outcome_needs_one_value_for_each_attribute_and_a_film_to_recommend(e
 
 
 def test_a_search_finds_parts_of_titles_without_accents_and_signs(explorer):
-    found = {
+    first = {
         "heat": "Heat (1995)",
         "LEON THE": "Léon: The Professional (1994)",
         "wall-e": "WALL·E (2008)",
         "spirited": "Spirited Away (2001)",
         "up": "Up (2009)",  # before "Bringing Up Baby"
     }
-    for typed, first in found.items():
+    for typed, expected in first.items():
         explorer.search.value = typed
-        assert explorer.found.label == first
-        assert all(plain(typed) in plain(label) for label, _ in explorer.found.options)
+        assert found(explorer)[0] == expected
+        assert all(plain(typed) in plain(label) for label in found(explorer))
         assert "Films found" in text(explorer.message)
     explorer.search.value = "the"
-    assert len(explorer.found.options) == MOST_FOUND
+    assert len(found(explorer)) == MOST_FOUND
     assert f"the first {MOST_FOUND} are listed" in text(explorer.message)
+    explorer.search.value = ""
+    assert found(explorer) == []
 
 
 def test_mistakes_get_a_friendly_line(explorer):
     explorer.search.value = "<b>no such film</b>"
     assert text(explorer.message) == "No film here has “<b>no such film</b>” in its title."
-    assert explorer.found.options == ()
-    explorer.like.click()
-    assert "type part of a title first" in text(explorer.message)
-    explorer.unlike.click()
-    assert "no likes to remove" in text(explorer.message)
-    explorer.who.value = YOU
+    assert found(explorer) == []
+    explorer.mine.value = True
     assert "You have no likes yet" in text(explorer.message)
     assert explorer.details.layout.display == "none"
-    like(explorer, "Heat (1995)")
+    explorer.who.value = 1
+    assert text(explorer.message) == "Nobody has the id 1; there are 652, 2 to 671."
+    assert explorer.details.layout.display == "none"
+    explorer.who.value = 2
     assert explorer.details.layout.display is None
-    explorer.like.click()
-    assert text(explorer.message) == "Heat (1995) is among your likes already."
 
 
 def test_liked_films_make_a_new_user_as_fold_in_does(explorer):
     liked = [like(explorer, title) for title in ("Heat (1995)", "Alien (1979)")]
-    assert explorer.who.value == YOU
-    assert [value for _, value in explorer.likes.options] == liked
+    assert explorer.mine.value and explorer.liked == liked
+    assert text(explorer.likes) == "Your likes: Heat (1995), Alien (1979)."
     with_me = fold_in(MODEL, torch.tensor(liked))
     scores = with_me(torch.tensor([SPLIT.n_users]))[0].detach()
     scores[liked] = -torch.inf
     films = scores.topk(10).indices.tolist()
     expected = [with_me.explain(SPLIT.n_users, film) for film in films]
-    assert shown_films(explorer) == [e.label for e in expected]
+    assert explorer.films == films
     assert all(f"{e.score:.3f} {e.sentence()}" in text(explorer.top) for e in expected)
     assert f"Rank 1 of {TABLE.n_items - 2} films" in text(explorer.words)
     losses = leave_one_out(with_me, SPLIT.n_users, films[0])
@@ -267,24 +269,33 @@ def test_liked_films_make_a_new_user_as_fold_in_does(explorer):
     assert f" to {expected[0].score - losses[0]:.3f} (" in text(explorer.words)
 
 
-def test_a_like_can_be_taken_back(explorer):
+def test_likes_can_be_taken_back_and_then_the_user_is_shown_again(explorer):
+    before = text(explorer.top)
     like(explorer, "Heat (1995)")
     alone = text(explorer.top)
     like(explorer, "Alien (1979)")
     assert text(explorer.top) != alone
-    explorer.likes.value = TABLE.position("Alien (1979)")
-    explorer.unlike.click()
+    explorer.listed.children[0].value = False
+    assert text(explorer.top) == alone and text(explorer.likes) == "Your likes: Heat (1995)."
+    explorer.who.value = 2  # another user in between: the likes are kept
+    assert not explorer.mine.value and "user 2" in text(explorer.message)
+    explorer.who.value = 347
+    explorer.mine.value = True
     assert text(explorer.top) == alone
-    explorer.unlike.click()
-    assert explorer.likes.options == () and "You have no likes yet" in text(explorer.message)
+    explorer.search.value = "heat"
+    assert explorer.listed.children[0].value
+    explorer.forget.click()
+    assert text(explorer.top) == before and text(explorer.likes) == ""
+    assert not explorer.listed.children[0].value and not explorer.mine.value
 
 
 # --- for everybody ---
 
 
 def test_every_control_has_a_label_and_only_native_controls_are_used(explorer):
-    native = {ipywidgets.Button, ipywidgets.Checkbox, ipywidgets.Dropdown, ipywidgets.Select,
-              ipywidgets.Text}  # fmt: skip
+    explorer.search.value = "the"
+    native = {ipywidgets.Button, ipywidgets.Checkbox, ipywidgets.IntText,
+              ipywidgets.BoundedIntText, ipywidgets.Text}  # fmt: skip
     containers = {ipywidgets.HBox, ipywidgets.VBox, ipywidgets.HTML, type(explorer)}
     for widget in every(explorer):
         assert type(widget) in native | containers
@@ -299,8 +310,7 @@ def test_names_are_shown_as_text_never_as_html():
     table = AttributeTable.from_lists(
         range(6), labels, {"film": [[label] for label in labels], "actor": [["<u>A</u>"]] * 6}
     )
-    with torch.no_grad():
-        model = opinionated(table, 1)
+    model = opinionated(table, 1)
     person = Person.from_likes(model, [0])
     assert len(person.recommended()) == 5  # never what you like, and no more than there are
     ratings = load_ratings(movies=MOVIES).head(6).assign(userId=1, movieId=range(6), rating=5.0)
@@ -309,6 +319,11 @@ def test_names_are_shown_as_text_never_as_html():
     for shown in (explorer.top, explorer.words):
         assert "&lt;i&gt;Film&lt;/i&gt; &amp; " in shown.value
         assert "<i>" not in shown.value and "<u>" not in shown.value
+    explorer.search.value = "film"
+    for choice in explorer.listed.children:
+        choice.value = True
+    assert "&lt;i&gt;" in explorer.likes.value and "<i>" not in explorer.likes.value
+    assert text(explorer.message) == "You like all the films there are."
 
 
 def test_an_interaction_takes_less_than_a_tenth_of_a_second(explorer):
@@ -322,10 +337,10 @@ def test_an_interaction_takes_less_than_a_tenth_of_a_second(explorer):
         ticks(explorer)[0].value = not ticks(explorer)[0].value
 
     def other_film(i):
-        explorer.film.index = i + 1
+        explorer.film.value = i + 2
 
     def other_user(i):
-        explorer.who.value = i
+        explorer.who.value = SPLIT.user_ids[i].item()
 
     def search(i):
         explorer.search.value = "star wars"[: i + 1]

@@ -179,11 +179,10 @@ def test_the_explorer_answers_to_mouse_and_keyboard(book):
     """Its controls are found by their labels, as a screen reader finds them."""
     if not any(EXPLORER in stored.source for stored, _ in book.code):
         return
-    for label in ("Recommend for", "Part of a title", "Films found", "Your likes", "Explain"):
-        assert book.page.get_by_label(label, exact=True).count() == 1, label
-    words = book.page.locator("[role=status]", has_text="bias")
+    page, keys = book.page, book.page.keyboard
+    words = page.locator("[role=status]", has_text="bias")
     complete = words.inner_text()
-    tick = book.page.get_by_label("the film itself", exact=True)
+    tick = page.get_by_label("the film itself", exact=True)
     tick.click()
     words.filter(has_text="Without the film itself").wait_for()
     scores = [re.search(r"Score (-?[\d.]+)", text)[1] for text in (complete, words.inner_text())]
@@ -194,6 +193,22 @@ def test_the_explorer_answers_to_mouse_and_keyboard(book):
     # From the click to the new sentence. The fastest of ten: others' work on the machine only adds.
     times = [tick.evaluate(CLICKED) for _ in range(10)]
     assert min(times) < 100, times
+    # By keys alone: the second film of the list; a film that is liked; forget it again.
+    page.get_by_label("Explain no.", exact=True).focus()
+    keys.press("ArrowUp")
+    words.filter(has_text="Rank 2 of").wait_for()
+    page.get_by_label("Part of a title", exact=True).focus()
+    keys.type("the")
+    page.locator("[role=status]", has_text="Films found").wait_for()
+    keys.press("Tab")
+    keys.press("Space")
+    page.locator("[role=status]", has_text="Your likes: The ").wait_for()
+    page.locator("[role=status]", has_text="These films are for you.").wait_for()
+    page.get_by_role("button", name="Forget my likes").press("Space")
+    page.locator("[role=status]", has_text="These films are for user").wait_for()
+    page.get_by_label("User's id", exact=True).focus()
+    keys.press("ArrowUp")  # and no key was taken for a command of the notebook:
+    assert len(page.query_selector_all(".jp-Notebook .jp-Cell")) == len(book.stored.cells)
 
 
 def test_nothing_in_the_repository_was_changed():
