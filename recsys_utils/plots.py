@@ -24,12 +24,20 @@ FOR, AGAINST, NEUTRAL = "#5e3c99", "#e66101", "#31688e"  # PuOr's ends; a blue f
 
 
 def shorten(label: str, width: int = 34) -> str:
-    """The label, cut to `width` with "..." in place of the end of the title; the year is kept."""
+    """The label, cut to `width` with "..." in place of the last words; the year is kept.
+
+    Words stay whole ("Episode IV" must not become "Episode I"), unless there is only one.
+    """
     if len(label) <= width:
         return label
     title, _, year = label.rpartition(" (")
     end = f"... ({year}" if title else "..."
-    return (title or label)[: width - len(end)].rstrip() + end
+    title = title or label
+    room = width - len(end)
+    start = title[:room]
+    if title[room] != " " and " " in start:
+        start = start[: start.rindex(" ")]
+    return start.rstrip() + end
 
 
 def readable_on(colour: Sequence[float]) -> str:

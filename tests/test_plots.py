@@ -126,7 +126,12 @@ def test_intervals_are_drawn_from_low_to_high_in_the_given_order():
 
 def test_long_titles_keep_their_year():
     long = "The Lord of the Rings: The Fellowship of the Ring (2001)"
-    assert shorten(long) == "The Lord of the Rings: T... (2001)"
+    assert shorten(long) == "The Lord of the Rings:... (2001)"
+    wars = "Star Wars: Episode {} (1977)"
+    assert shorten(wars.format("IV - A New Hope"), 30) == "Star Wars: Episode... (1977)"
+    assert shorten(wars.format("V - The Empire"), 30) == "Star Wars: Episode V... (1977)"
+    assert shorten("Koyaanisqatsi" * 3 + " (1982)", 30) == "KoyaanisqatsiKoyaani... (1982)"
+    assert shorten("no year, but many words", 15) == "no year, but..."
     assert len(shorten(long)) <= 34 and shorten("Heat (1995)") == "Heat (1995)"
 
 
