@@ -43,9 +43,15 @@ def test_all_systems_and_the_oldest_python(workflow):
 
 def test_it_runs_make_lint_and_make_test(workflow):
     runs = [run for job in workflow["jobs"].values() for run in commands(job).values()]
-    assert {"make lint", "make test"} <= set(runs)
+    assert {"make lint", "make test", "make test-browser"} <= set(runs)
     for target in re.findall(r"\bmake ([a-z-]+)", "\n".join(runs)):
         assert re.search(rf"^{target}:", MAKEFILE, re.M), target
+
+
+def test_pictures_of_the_browser_are_kept(workflow):
+    job = workflow["jobs"]["browser"]
+    upload = next(step for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
+    assert upload["with"]["path"] == job["env"]["SCREENSHOTS"] and upload["if"] == "always()"
 
 
 def test_windows_runs_what_make_test_runs(workflow):
@@ -53,14 +59,16 @@ def test_windows_runs_what_make_test_runs(workflow):
     steps = workflow["jobs"]["newest"]["steps"]
     run = next(step["run"] for step in steps if step.get("if") == "runner.os == 'Windows'")
     recipe = re.search(r"^test:.*\n\t\$\(BIN\)/python (.*)$", MAKEFILE, re.M)[1]
-    assert run.splitlines() == ['python -m pip install -e ".[lab,test]"', f"python {recipe}"]
+    assert run.splitlines() == ['python -m pip install -e ".[lab,test,site]"', f"python {recipe}"]
     assert all(step.get("if") in (None, "runner.os == 'Windows'", "runner.os != 'Windows'")
                for step in steps)  # fmt: skip
 
 
 def test_the_oldest_versions_are_tried_in_the_environment_that_make_uses(workflow):
     install, test = commands(workflow["jobs"]["oldest"]).values()
-    assert "--python .venv --resolution lowest-direct" in install and '".[lab,test]"' in install
+    assert (
+        "--python .venv --resolution lowest-direct" in install and '".[lab,test,site]"' in install
+    )
     # make test would else install the newest ones over them.
     assert install.endswith("touch .venv/.done\n") and "$(VENV)/.done: pyproject" in MAKEFILE
     assert test == "make test"
