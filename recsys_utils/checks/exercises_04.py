@@ -13,6 +13,15 @@ def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
 
 # --- 04.1 predict, then measure: the spread of a dot product -------------------------------------
 
+
+def variance_given(result) -> str | None:
+    """A measured variance is some way from 400, so it is told by its size."""
+    found = to_numbers(result)
+    if found.size == 1 and 300 < found.item() < 500:
+        return "this is the variance; the standard deviation is its root."
+    return None
+
+
 spread = Exercise(
     "04.1",
     "Predict, then measure: the spread of a dot product",
@@ -25,7 +34,6 @@ spread = Exercise(
     predict=True,
     tolerance=0.02,  # 20,000 draws: the standard deviation is sure to about 0.1
     mistakes=(
-        Mistake("this is the variance; the standard deviation is its root.", lambda: 400.0),
         Mistake("you have divided by sqrt(d_k) already: asked is the spread before.", lambda: 1.0),
         Mistake(
             "this is the mean of |q . k|, or the like: use .std(), which looks at the distance "
@@ -33,6 +41,7 @@ spread = Exercise(
             lambda: 20.0 * (2 / torch.pi) ** 0.5,
         ),
     ),
+    rules=(variance_given,),
 )
 
 # --- 04.2 debug this: temperature ----------------------------------------------------------------

@@ -65,6 +65,14 @@ explain_a_film = Exercise(
             lambda key, value, user, mask: weights_of(key, user, mask, 0.0) * (value @ user),
         ),
         Mistake(
+            "you divide by d_k, not by its square root.",
+            lambda key, value, user, mask: weights_of(key, user, mask, 1.0) * (value @ user),
+        ),
+        Mistake(
+            "you multiply the weights by how well the key fits. What is passed on is the value.",
+            lambda key, value, user, mask: weights_of(key, user, mask) * (key @ user),
+        ),
+        Mistake(
             "the empty slot takes part: the mask is ignored.",
             lambda key, value, user, mask: contributions(key, value, user, everything),
         ),
@@ -223,6 +231,15 @@ full_ranking = Exercise(
         Mistake(
             "films the user has seen still compete: they would never be shown.",
             lambda scores, seen, target: ranks(scores, seen & False, target),
+        ),
+        Mistake(
+            "a score of 0 does not take seen films out of the race: others are negative. Use "
+            "minus infinity, or count only the others.",
+            lambda scores, seen, target: ranks(scores * ~seen, seen & False, target),
+        ),
+        Mistake(
+            "the held-out film is counted twice: `>=` counts it already.",
+            lambda scores, seen, target: ranks(scores, seen, target, start=1),
         ),
         Mistake(
             "the best rank is 1, yours begins at 0.",

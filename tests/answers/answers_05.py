@@ -122,6 +122,12 @@ WRONG = {
         ("no weights", lambda k, v, u, m: torch.where(m, v @ u, 0), "the weights are missing"),
         ("weights only", lambda k, v, u, m: weights(k, u, m), "these are the weights"),
         ("no scale", lambda k, v, u, m: weights(k, u, m, False) * (v @ u), "without the scale"),
+        (
+            "d_k",
+            lambda k, v, u, m: masked_softmax(k @ u / len(u), m) * (v @ u),
+            "not by its square root",
+        ),
+        ("fit", lambda k, v, u, m: weights(k, u, m) * (k @ u), "passed on is the value"),
         ("no mask", lambda k, v, u, m: weights(k, u) * (v @ u), "the mask is ignored"),
         ("mask late", lambda k, v, u, m: weights(k, u) * (v @ u) * m, "out after softmax"),
         ("swapped", lambda k, v, u, m: weights(v, u, m) * (k @ u), "have changed places"),
@@ -161,6 +167,12 @@ WRONG = {
     ],
     "05.4": [
         ("seen compete", lambda s, n, t: (s >= own(s, t)).sum(1), "still compete"),
+        (
+            "seen are 0",
+            lambda s, n, t: (s.masked_fill(n, 0) >= own(s, t)).sum(1),
+            "does not take seen films out",
+        ),
+        ("twice", lambda s, n, t: ranks_by_package(s, n, t) + 1, "counted twice"),
         ("from 0", lambda s, n, t: ranks_by_package(s, n, t) - 1, "yours begins at 0"),
         (
             "ties for it",
