@@ -164,6 +164,7 @@ class TestModule:
             ScaledDotProductAttention(8)(torch.ones(1, 4), torch.ones(1, 4), torch.ones(1, 4))
         with pytest.raises(ValueError, match="at least 1"):
             ScaledDotProductAttention(0)
+        assert ScaledDotProductAttention(1)(*[torch.ones(1, 1)] * 3).weights.item() == 1
 
     def test_weights_are_those_before_dropout(self):
         torch.manual_seed(0)
@@ -200,6 +201,10 @@ class TestHeads:
     def test_heads_that_do_not_divide_are_refused(self, n_heads):
         with pytest.raises(ValueError, match=f"n_heads = {n_heads} does not divide d_model = 8"):
             MultiHeadAttention(8, n_heads)
+
+    def test_one_head_is_a_head(self):
+        x = torch.randn(1, 3, 8)
+        assert MultiHeadAttention(8, 1)(x, x, x).weights.shape == (1, 1, 3, 3)
 
 
 def test_the_example_by_hand():
