@@ -1,12 +1,12 @@
 """The public address stands in pyproject.toml; scripts/set_address.py makes the rest from it."""
 
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -22,10 +22,7 @@ OTHER = "https://github.com/Grace9/re.com_mender"
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("address", ROOT / "scripts" / "set_address.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_module("set_address")
 
 
 def copied(folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """The budget: `make budget` measures; these tests make sure that it would complain."""
 
-import importlib.util
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def budget():
-    spec = importlib.util.spec_from_file_location("budget", ROOT / "scripts" / "budget.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_module("budget")
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import ast
 import dataclasses
-import importlib.util
 import itertools
 import json
 import os
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,7 @@ EXERCISES = {
 
 def answers(notebook: str):
     """The catalogue of one notebook: RIGHT and WRONG."""
-    file = HERE / "answers" / f"answers_{notebook}.py"
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_module(f"answers_{notebook}")
 
 
 CATALOGUE = {notebook: answers(notebook) for notebook in checks.NOTEBOOKS}

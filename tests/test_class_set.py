@@ -1,11 +1,11 @@
 """What `make class-set` hands out: complete, working, and without the answers."""
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -18,10 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("class_set", ROOT / "scripts" / "class_set.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_module("class_set")
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +94,7 @@ def test_nothing_is_overwritten(script, folder):
 
 def test_the_assignments_for_nbgrader_hold_text_solution_and_test():
     """Each test cell passes with the worked solution and fails with the stub."""
-    spec = importlib.util.spec_from_file_location(
-        "nbgrader_source", ROOT / "scripts" / "nbgrader_source.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = import_module("nbgrader_source")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         made = module.source(path)
         nbformat.validate(made)

@@ -1,9 +1,9 @@
 """The anatomy of the notebooks: what nbval does not look at."""
 
-import importlib.util
 import itertools
 import re
 import statistics
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -62,11 +62,7 @@ def test_it_has_the_parts_every_notebook_has(book):
 
 def test_slides_follow_one_rule(book):
     """`jupyter nbconvert --to slides`: see slide_type in scripts/run_and_store.py."""
-    spec = importlib.util.spec_from_file_location(
-        "run_and_store", ROOT / "scripts" / "run_and_store.py"
-    )
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = import_module("run_and_store")
     for cell in book.cells:
         assert cell.metadata.get("slideshow", {}).get("slide_type") == script.slide_type(cell)
     kinds = [cell.metadata.slideshow.slide_type for cell in book.cells]

@@ -1,9 +1,9 @@
 """The website that `make site` writes is whole, works offline, and says what the sources say."""
 
 import base64
-import importlib.util
 import itertools
 import re
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
@@ -24,10 +24,7 @@ COURSE = "Explainable recommendation with attention"
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("build_site", ROOT / "scripts/build_site.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_module("build_site")
 
 
 @pytest.fixture(scope="module")

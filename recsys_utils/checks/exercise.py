@@ -62,6 +62,11 @@ class Exercise:
     seconds: float = 20.0
 
 
+def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
+    """Random numbers of this shape for a case, the same every time."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
 def judge(exercise: Exercise, answer: Any) -> Verdict:
     """The verdict on one answer. May hang or print if the answer does: run it guarded."""
     if answer is ... or answer is None:

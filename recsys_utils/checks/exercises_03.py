@@ -6,13 +6,7 @@ import torch
 
 from .. import by_hand
 from ..attention import AttentionResult, masked_softmax, scaled_dot_product_attention
-from .exercise import Exercise, Mistake
-
-
-def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
-    """Random numbers of this shape, the same every time."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
+from .exercise import Exercise, Mistake, numbers
 
 # --- 03.1 attention ---------------------------------------------------------------------------
 

@@ -3,9 +3,9 @@
 Run by `make test-browser`, not by `make test`. What is missing is an error here, never a skip.
 """
 
-import importlib.util
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,7 @@ VIEWS = {
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
 }
 
-_spec = importlib.util.spec_from_file_location("build_site", ROOT / "scripts/build_site.py")
-script = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(script)
+script = import_module("build_site")
 PAGES = [script.address(source).as_posix() for source in script.sources()]
 
 
