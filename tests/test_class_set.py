@@ -54,6 +54,34 @@ def test_the_exercises_are_all_there(folder):
     assert list(map(calls, books(folder))) == list(map(calls, original))
 
 
+def test_the_ledger_says_which_notebook_has_not_been_run(folder):
+    """Notebook 08 reads the siblings' outputs. Here there are none yet: no error, but a line."""
+    name = "08_summary_and_outlook.ipynb"
+    cells = nbformat.read(folder / "notebooks" / name, 4).cells
+    first, *ledger = [
+        cell.source
+        for cell in cells
+        if cell.cell_type == "code" and re.search("^import copy|text_of|^ledger = ", cell.source)
+    ]
+    assert len(ledger) == 2
+    whole = nbformat.read(ROOT / "notebooks" / name, 4)  # what 08 itself has printed by then
+    said = [out.get("text", "") for cell in whole.cells for out in cell.get("outputs", [])]
+    code = [
+        first,
+        f"said = {said!r}; say = print",
+        *ledger,
+        "print(ledger['measured'].to_string())",
+    ]
+    run = subprocess.run(
+        [sys.executable, "-c", "\n".join(code)],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    for number in range(1, 8):
+        assert f"run and save notebook {number:02} first" in run.stdout
+    assert "imported in 0 of 8 notebooks" in run.stdout, "it looks into this folder"
+
+
 def test_all_links_work(folder):
     for book in books(folder):
         for cell in book.cells:
