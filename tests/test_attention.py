@@ -142,11 +142,15 @@ def test_masks_of_ones_and_zeros_are_masks():
         assert torch.equal(masked_softmax(scores, same), masked_softmax(scores, mask.bool()))
 
 
-def test_shapes_that_do_not_fit_are_refused():
+@pytest.mark.parametrize("lead", [(), (7,)])
+def test_shapes_that_do_not_fit_are_refused(lead):
+    query, key = torch.ones(*lead, 1, 2), torch.ones(*lead, 4, 2)
     with pytest.raises(ValueError, match="d_k = 2, but key has d_k = 3"):
-        scaled_dot_product_attention(torch.ones(1, 2), torch.ones(4, 3), torch.ones(4, 1))
+        scaled_dot_product_attention(query, torch.ones(*lead, 4, 3), torch.ones(*lead, 4, 1))
     with pytest.raises(ValueError, match="4 keys, but 5 values"):
-        scaled_dot_product_attention(torch.ones(1, 2), torch.ones(4, 2), torch.ones(5, 1))
+        scaled_dot_product_attention(query, key, torch.ones(*lead, 5, 1))
+    with pytest.raises(ValueError, match="made for d_k = 8, got 2"):
+        ScaledDotProductAttention(8)(query, key, key)
 
 
 class TestModule:
@@ -159,9 +163,7 @@ class TestModule:
         expected = scaled_dot_product_attention(Q, K, V, mask)
         assert torch.equal(context, expected.context) and torch.equal(weights, expected.weights)
 
-    def test_another_d_k_is_refused(self):
-        with pytest.raises(ValueError, match="made for d_k = 8, got 4"):
-            ScaledDotProductAttention(8)(torch.ones(1, 4), torch.ones(1, 4), torch.ones(1, 4))
+    def test_d_k_is_at_least_1(self):
         with pytest.raises(ValueError, match="at least 1"):
             ScaledDotProductAttention(0)
         assert ScaledDotProductAttention(1)(*[torch.ones(1, 1)] * 3).weights.item() == 1

@@ -54,8 +54,16 @@ def test_ties_count_against_the_target():
 def test_nan_and_excluded_targets_are_refused():
     with pytest.raises(ValueError, match="1 scores are NaN"):
         target_ranks(torch.tensor([[0.0, torch.nan]]), torch.tensor([0]))
-    with pytest.raises(ValueError, match=r"user 0: the held-out item 1 is excluded"):
-        target_ranks(torch.tensor([[0.0, -torch.inf]]), torch.tensor([1]))
+    scores = torch.tensor([[0.0, 1.0], [0.0, -torch.inf], [-torch.inf, 0.0]])
+    with pytest.raises(ValueError, match=r"user 1: the held-out item 1 is excluded"):
+        target_ranks(scores, torch.tensor([1, 1, 0]))  # users 1 and 2; the first is named
+
+
+def test_a_list_holds_the_k_best_best_first_or_the_whole_small_catalogue():
+    scores = torch.tensor([[0.1, 0.4, 0.3, 0.2], [9.0, 7.0, 8.0, 6.0]])
+    assert top_k(scores, 3).tolist() == [[1, 2, 3], [0, 2, 1]]
+    assert top_k(scores, 5).tolist() == [[1, 2, 3, 0], [0, 2, 1, 3]]
+    assert top_k(torch.rand(2, 30)).shape == (2, 10)  # ten, as in the metrics
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +83,16 @@ def test_seen_items_are_never_recommended_whatever_the_model_says(split):
     assert not seen.gather(1, top_k(scores, 1)).any()
 
 
-def test_a_model_that_knows_the_answer_is_perfect_and_one_that_knows_nothing_is_last(split):
+@pytest.mark.parametrize("stage", ["validation", "test"])
+def test_a_model_that_knows_the_answer_is_perfect_and_one_that_knows_nothing_is_last(split, stage):
     def oracle(users):
-        return torch.nn.functional.one_hot(split.test[users], 8).double()
+        return torch.nn.functional.one_hot(split.target(stage)[users], 8).double()
 
-    assert evaluate(oracle, split)[["HR@10", "NDCG@10", "MRR@10"]].tolist() == [1, 1, 1]
-    assert evaluate(lambda users: torch.zeros(len(users), 8), split, k=1)["HR@1"] == 0
+    found = evaluate(oracle, split, stage)
+    assert found[["HR@10", "NDCG@10", "MRR@10"]].tolist() == [1, 1, 1]
+    assert found.dtype == "float64"
+    nothing = evaluate(lambda users: torch.zeros(len(users), 8), split, stage, k=1)
+    assert nothing[["HR@1", "NDCG@1", "MRR@1"]].tolist() == [0, 0, 0]
 
 
 def test_coverage_is_the_share_of_the_catalogue_in_somebodys_list(split):
@@ -99,15 +111,16 @@ class TestIntervals:
     """The bootstrap interval is that of the mean."""
 
     def test_it_agrees_with_the_normal_approximation(self):
-        values = np.random.default_rng(1).normal(3, 2, size=2000)
-        low, high = bootstrap_interval(values)
-        half = 1.96 * values.std() / np.sqrt(2000)
-        assert low == pytest.approx(values.mean() - half, abs=0.01)
-        assert high == pytest.approx(values.mean() + half, abs=0.01)
+        values = np.random.default_rng(1).normal(3, 2, size=200)
+        error = values.std() / np.sqrt(200)
+        for level, half in [(0.95, 1.960), (0.8, 1.282)]:  # in standard errors
+            low, high = bootstrap_interval(values, level, n_samples=20_000)
+            assert (low - values.mean()) / error == pytest.approx(-half, abs=0.05)
+            assert (high - values.mean()) / error == pytest.approx(half, abs=0.05)
 
     def test_it_is_wider_for_a_higher_level_and_the_same_for_the_same_seed(self):
         values = torch.arange(50.0)
         wide, narrow = bootstrap_interval(values, 0.99), bootstrap_interval(values, 0.8)
         assert wide[0] < narrow[0] < narrow[1] < wide[1]
-        assert bootstrap_interval(values) == bootstrap_interval(values)
+        assert bootstrap_interval(values) == bootstrap_interval(values, level=0.95, seed=0)
         assert bootstrap_interval(values, seed=1) != bootstrap_interval(values)

@@ -71,9 +71,10 @@ def test_fast_scores_do_not_overflow(table):
     with torch.no_grad():
         red = table.names.index("red")
         model.user.weight[0] = 1000 * torch.sign(model.embedding.weight[red, :8])
-    scores = model(torch.tensor([0]))[0]
+    scores = model(torch.tensor([0, 1]))  # together with a user whose scores are small
     slow = model.attend(torch.zeros(6, dtype=int), torch.arange(6)).logits  # the red items
-    assert torch.isfinite(slow).all() and torch.allclose(scores[:6], slow)
+    assert torch.isfinite(slow).all() and torch.allclose(scores[0, :6], slow)
+    assert torch.allclose(scores[1], model(torch.tensor([1]))[0])
 
 
 @pytest.mark.parametrize("pooling", ["attention", "mean"])
@@ -88,6 +89,41 @@ def test_contributions_add_up_and_weights_sum_to_one(table, pooling):
 def test_mean_pooling_weighs_all_attributes_alike(table):
     weights = make(table, "mean").attend(torch.zeros(1, dtype=int), torch.tensor([2])).weights
     assert weights[0, table.mask[2]].tolist() == pytest.approx([1 / 3] * 3)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_an_attribute_that_stands_alone_gets_all_the_weight(table, pooling):
+    """A mask in place of the item's own leaves attributes out."""
+    model = make(table, pooling)
+    users, item = torch.tensor([3]), torch.tensor([8])
+    only = torch.arange(len(table.slots)) == table.mask[8].nonzero()[1]
+    a = model.attend(users, item, mask=only[None])
+    assert a.weights[0].tolist() == only.tolist()
+    value = model.embedding.weight[table.ids[8, only][0], model.d_k :]
+    assert a.logits.item() == pytest.approx((8 + value @ model.user.weight[3]).item())
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_an_item_whose_attributes_are_all_left_out_keeps_its_bias(table, pooling):
+    nothing = torch.zeros(1, len(table.slots), dtype=torch.bool)
+    a = make(table, pooling).attend(torch.tensor([3]), torch.tensor([8]), mask=nothing)
+    assert (a.weights == 0).all() and a.logits.item() == 8
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_embeddings_of_nothing_leave_the_bias(table, pooling):
+    """Embeddings in place of the item's own are what the logit is made of."""
+    nothing = torch.zeros(1, len(table.slots), 16, dtype=torch.float64)
+    a = make(table, pooling).attend(torch.tensor([3]), torch.tensor([8]), embeddings=nothing)
+    assert a.logits.item() == a.bias.item() == 8
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_every_attribute_of_an_item_is_learned_and_no_other(table, pooling):
+    model = make(table, pooling)
+    model.attend(torch.tensor([3]), torch.tensor([8])).logits.sum().backward()
+    learned = model.embedding.weight.grad.abs().sum(dim=1) > 0
+    assert learned.nonzero().flatten().tolist() == sorted(table.ids[8, table.mask[8]].tolist())
 
 
 def test_scoring_all_items_never_builds_a_table_with_d_k(table):
@@ -130,6 +166,7 @@ def test_explain_names_what_the_item_has(table):
     assert list(zip(explanation.fields, explanation.names)) == [
         ("colour", "blue"), ("shape", "round"), ("shape", "flat"),
     ]  # fmt: skip
+    assert type(explanation.weights) is type(explanation.contributions) is np.ndarray
 
 
 def test_another_pooling_is_refused(table):
@@ -137,13 +174,66 @@ def test_another_pooling_is_refused(table):
         AttributeAttentionRecommender(table, 1, pooling="max")
 
 
-def test_the_same_seed_is_the_same_start_and_another_is_not(table):
-    model = AttributeAttentionRecommender(table, N_USERS)
-    start = model.user.weight.clone()
-    model.reset_parameters(1)
-    assert not torch.equal(model.user.weight, start)
-    model.reset_parameters(0)
-    assert torch.equal(model.user.weight, start)
+@pytest.fixture(params=["attention", "mean", "black box"])
+def build(request, table):
+    """A function that makes a new model, untrained."""
+
+    def new(**options):
+        if request.param == "black box":
+            return MatrixFactorization(N_USERS, N_ITEMS, **options)
+        return AttributeAttentionRecommender(table, N_USERS, pooling=request.param, **options)
+
+    return new
+
+
+class TestStart:
+    """Before training: small random vectors and no opinion about any item."""
+
+    def test_a_new_model_is_that_of_seed_0_whatever_was_drawn_before(self, build):
+        torch.manual_seed(1)
+        one = build().state_dict()
+        torch.manual_seed(2)
+        two = build()
+        two.reset_parameters(0)
+        assert all(torch.equal(value, one[name]) for name, value in two.state_dict().items())
+
+    def test_the_start_is_small_and_random_and_takes_all_training_back(self, build):
+        model = build()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(7.0)
+        model.reset_parameters(3)
+        assert (model.bias == 0).all()
+        vectors = [value.flatten() for name, value in model.named_parameters() if name != "bias"]
+        assert all(abs(v.mean()) < 0.01 and 0.09 < v.std() < 0.11 for v in vectors)
+
+    def test_the_same_seed_is_the_same_start_and_another_is_not(self, build):
+        model = build()
+        start = model.user.weight.clone()
+        model.reset_parameters(1)
+        assert not torch.equal(model.user.weight, start)
+        model.reset_parameters(0)
+        assert torch.equal(model.user.weight, start)
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_all_parameters_and_the_scores_have_the_dtype_asked_for(self, build, dtype):
+        model = build(dtype=dtype)
+        assert {value.dtype for value in model.parameters()} == {dtype}
+        assert model(torch.tensor([0])).dtype == dtype
+
+    def test_the_state_to_keep_is_what_was_learned_and_not_the_table(self, build):
+        model = build()
+        assert list(model.state_dict()) == [name for name, _ in model.named_parameters()]
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_a_copy_with_one_more_user_scores_as_before_and_the_new_vector_counts(table, pooling):
+    model = make(table, pooling)
+    longer = model.with_user(model.user.weight[4])
+    assert longer.user.num_embeddings == N_USERS + 1 == model.user.num_embeddings + 1
+    everybody = torch.arange(N_USERS)
+    assert torch.equal(longer(everybody), model(everybody))
+    assert torch.equal(longer(torch.tensor([N_USERS])), model(torch.tensor([4])))
 
 
 class TestTraining:
@@ -231,6 +321,13 @@ class TestBaselines:
             A = X[:, others]
             ridge = torch.linalg.solve(A.T @ A + 3.0 * torch.eye(len(others)), A.T @ X[:, item])
             assert torch.allclose(model.item_weights[others, item], ridge, atol=1e-4)
+
+    def test_ease_scores_an_item_by_the_items_a_user_liked(self, split):
+        model = EASE(split, l2=3.0)
+        users = torch.tensor([5, 2])
+        for scores, user in zip(model(users), users):
+            liked = split.items[split.users == user]
+            assert torch.allclose(scores, model.item_weights[liked].sum(dim=0), atol=1e-6)
 
     def test_matrix_factorization_is_a_dot_product(self):
         model = MatrixFactorization(n_users=4, n_items=5, d=3)
