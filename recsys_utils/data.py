@@ -121,8 +121,13 @@ class AttributeTable:
             fields: field -> for each item the list of its attributes in this field.
 
         Raises:
-            ValueError: lists of different lengths, an item without any attribute.
+            ValueError: no items or no fields, lists of different lengths, an item without any
+                attribute.
         """
+        if not len(item_ids) or not fields:
+            raise ValueError(
+                f"{len(item_ids)} items and {len(fields)} fields, expected at least one of each"
+            )
         names, attribute_fields, slots, slot_fields, columns = [""], [""], [], [], []
         for field, lists in fields.items():
             if not len(lists) == len(item_ids) == len(labels):
@@ -175,7 +180,7 @@ class AttributeTable:
                 (notebook 05). The field "film" is always kept.
 
         Raises:
-            ValueError: a field that films do not have.
+            ValueError: no films, a field that films do not have.
         """
         labels = [
             title if pd.isna(year) else f"{title} ({year})"

@@ -4,6 +4,7 @@ Source: Harper and Konstan 2015, "The MovieLens Datasets", doi:10.1145/2827872; 
 edition describes its files. The course's own data need none of this: see `data.load_ratings`.
 """
 
+import os
 import re
 import struct
 import unicodedata
@@ -11,7 +12,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from functools import partial
-from lzma import LZMAError
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -34,13 +34,16 @@ from .tables import (
 EDITIONS = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
 CREDITS = ["director", "actor_1", "actor_2"]
 MAX_UNPACKED = 2**30  # bytes of one file of a zip; ratings.csv of MovieLens 32M has 0.88e9
+MAX_FILMS = 2**24  # bytes of the film file of a zip; movies.csv of MovieLens 32M has 4.2e6
+MAX_RATIO = 100  # a file of a zip to the zip; MovieLens' are 4 times the zip, a bomb 1,000 times
+MAX_TITLE = 1000  # characters; the course's longest title has 83
 FLAGS = ["unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime",
          "Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance",
          "Sci-Fi", "Thriller", "War", "Western"]  # the genres of 100K # fmt: skip
 ARTICLES = "The|A|An|La|Le|Les|L'|Das|Der|Die|Il|El|Los|Las|Un|Une|Una|Ein|Eine"
 YEAR = r"\(((?:18|19|20)\d\d)(?:\s*[-–][^()]*)?\)+"  # (1995), (2006-2007), (2016- )
-ZIP_FAULTS = (OSError, EOFError, RuntimeError, struct.error, LZMAError, zipfile.BadZipFile,
-              zlib.error)  # fmt: skip
+TWO_BYTES = "[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}"  # UTF-8 taken for Latin-1: "LÃ©on"
+ZIP_FAULTS = (OSError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
 class MovieLens(NamedTuple):
@@ -65,12 +68,12 @@ def load_movielens(path: str | Path) -> MovieLens:
       agree too, except for 100K, which has ids of its own.
 
     Raises:
-        DataError: no such edition there, a damaged or encrypted zip, a file in it that unpacks to
-            more than MAX_UNPACKED bytes, a faulty line, a film twice, a rating of an unknown film.
-            Names file, line, value and what was expected.
+        DataError: no such edition there, a damaged or encrypted zip, a file that is twice in it or
+            unpacks to more than the limits above, a faulty line, a film twice, a rating of an
+            unknown film. Names file, line, value and what was expected.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # Path.is_dir raises an error where the name is too long
         inside = {p.relative_to(path).as_posix(): p for g in ("*", "*/*") for p in path.glob(g)}
         return _read_edition(inside, str(path))
     try:
@@ -78,27 +81,47 @@ def load_movielens(path: str | Path) -> MovieLens:
     except FileNotFoundError:
         raise DataError(f"{path.name}: no such folder or zip ({path})") from None
     except (*ZIP_FAULTS, ValueError) as error:
-        raise DataError(f"{path.name}: neither a folder nor a sound zip: {error}") from None
+        raise DataError(f"{path.name}: neither a folder nor a sound zip: {error!s:.200}") from None
     with archive:
-        inside = {member.filename: partial(_open_member, archive, member)
-                  for member in archive.infolist()}  # fmt: skip
+        inside: dict[str, Source] = {}
+        for member in archive.infolist():
+            if member.filename in inside:
+                raise DataError(f"{path.name}, {member.filename[:80]}: twice in the zip")
+            inside[member.filename] = partial(_open_member, archive, member)
         try:
             return _read_edition(inside, str(path))
         except ZIP_FAULTS as error:
-            raise DataError(f"{path.name}: the zip is damaged: {error}") from None
+            raise DataError(f"{path.name}: the zip is damaged: {error!s:.200}") from None
 
 
 def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BinaryIO:
-    """Open a file of a zip. zipfile itself never reads on beyond the size that is declared."""
+    """Open a file of a zip, unless it may unpack to too much.
+
+    The size of a stored or deflated file may be a lie, but zipfile never unpacks more than it says.
+    Of other packings it unpacks whole blocks: a zip of 2 kB with bzip2 took 4 GB of memory.
+    """
     name = f"{Path(archive.filename).name}, {member.filename}"
     if member.flag_bits & 1:
         raise DataError(f"{name}: encrypted, expected a zip without password")
-    if member.file_size > MAX_UNPACKED:
-        raise DataError(f"{name}: {member.file_size:,} bytes unpacked, limit {MAX_UNPACKED:,}")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(
+            f"{name}: damaged, or packed by method {member.compress_type}, "
+            "expected 0 or 8 (stored or deflated)"
+        )
+    is_films = member.filename.rpartition("/")[2] in EDITIONS.values()
+    limit = min(MAX_UNPACKED, MAX_FILMS) if is_films else MAX_UNPACKED
+    if member.file_size > limit:
+        raise DataError(f"{name}: {member.file_size:,} bytes unpacked, limit {limit:,}")
+    packed = os.path.getsize(archive.filename)
+    if member.file_size > MAX_RATIO * packed:
+        raise DataError(
+            f"{name}: {member.file_size:,} bytes unpacked, more than {MAX_RATIO} times the zip "
+            f"({packed:,} bytes); if you trust it, unpack it and give the folder"
+        )
     try:
         return archive.open(member)
     except (*ZIP_FAULTS, ValueError) as error:
-        raise DataError(f"{name}: damaged: {error}") from None
+        raise DataError(f"{name}: damaged: {error!s:.200}") from None
 
 
 def _read_edition(inside: Mapping[str, Source], where: str) -> MovieLens:
@@ -106,15 +129,16 @@ def _read_edition(inside: Mapping[str, Source], where: str) -> MovieLens:
     found = [
         (name, folder + EDITIONS[file])
         for name in inside
-        for folder, file in [re.fullmatch(r"((?:[^/\\]+/)?)(.*)", name, re.DOTALL).groups()]
+        for folder, file in [re.fullmatch(r"((?:[^/\\]{1,255}/)?)(.*)", name, re.DOTALL).groups()]
         if file in EDITIONS and folder != "../" and folder + EDITIONS[file] in inside
     ]
     found = [pair for pair in found if "/" not in pair[0]] or found
     if len(found) != 1:
+        some = [name[:80] for name in sorted(inside)[:12]]
         pairs = ", ".join(f"{r} with {m}" for r, m in EDITIONS.items())
         raise DataError(
             f"{where}: {'several editions' if found else 'no MovieLens edition'} found; looked "
-            f"for {pairs}, here or one folder below; there is {sorted(inside)[:12] or 'nothing'}"
+            f"for {pairs}, here or one folder below; there is {some or 'nothing'}"
         )
     ratings_name, movies_name = found[0]
     movies = _read_movies(inside[movies_name], movies_name)
@@ -134,9 +158,11 @@ def _read_movies(source: Source, name: str) -> pd.DataFrame:
     elif name.endswith("dat"):
         try:  # 10M is in UTF-8, 1M is not
             table = read_table(source, name, columns, separator="::", header=False)
-        except DataError:
+        except DataError as error:
             table = read_table(source, name, columns, separator="::", header=False,
                                encoding="latin-1")  # fmt: skip
+            if table["title"].str.contains(TWO_BYTES).any():  # UTF-8 after all, but damaged
+                raise error from None
     else:
         columns = ["movieId", "title", "released", "video", "url", *FLAGS]
         table = read_table(source, name, columns, separator="|", header=False, encoding="latin-1")
@@ -146,6 +172,8 @@ def _read_movies(source: Source, name: str) -> pd.DataFrame:
             "|".join(flag for flag, value in zip(FLAGS[1:], values) if value == "1")
             for values in table[FLAGS[1:]].to_numpy()
         ]
+    too_long = table["title"].str.len() > MAX_TITLE  # split_title is slow on such titles
+    fail(table, "title", name, too_long, f"at most {MAX_TITLE} characters")
     parts = [split_title(title) for title in table["title"]]
     fail(table, "title", name, pd.Series([t == "" for t, _ in parts], table.index), "a title")
     ids = to_number(table, "movieId", name, int)

@@ -3,6 +3,7 @@
 import csv
 import re
 import unicodedata
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from unittest.mock import patch
 
@@ -78,6 +79,7 @@ def test_columns_and_types_are_as_documented(movies, ratings):
     assert list(movies) == ["movieId", "title", "year", *CREDITS, "genres"]
     assert movies["movieId"].dtype == movies["year"].dtype == "int64"
     assert not movies.isna().any(axis=None)
+    assert movies.index.equals(pd.RangeIndex(len(movies)))
     assert list(ratings) == ["userId", "movieId", "rating", "timestamp"]
     assert [str(t) for t in ratings.dtypes] == ["int64", "int64", "float64", "int64"]
     assert ratings.index.equals(pd.RangeIndex(len(ratings)))
@@ -228,6 +230,11 @@ def test_a_person_who_directs_and_plays_is_two_attributes(table):
     assert {table.fields[i] for i in numbers} == {"director", "actor"}
 
 
+def test_the_table_cannot_be_changed_after_it_was_made(table):
+    with pytest.raises(FrozenInstanceError):
+        table.labels = []
+
+
 def test_slots_are_numbered_where_a_field_has_several():
     table = AttributeTable.from_lists(
         [7, 8], ["a", "b"], {"x": [["p"], []], "y": [["q", "r"], ["q"]]}
@@ -286,7 +293,7 @@ def test_from_lists_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="2 ids and 1 labels"):
         AttributeTable.from_lists([1, 2], ["a"], {"x": [["p"], ["q"]]})
     with pytest.raises(ValueError, match="item 'b' has no attribute"):
-        AttributeTable.from_lists([1, 2], ["a", "b"], {"x": [["p"], []]})
+        AttributeTable.from_lists([1, 2, 3], ["a", "b", "c"], {"x": [["p"], [], []]})
 
 
 def test_films_have_no_other_fields(movies):
@@ -303,6 +310,14 @@ def test_position_finds_by_label_or_by_an_unambiguous_beginning(table):
         table.position("No such film")
     with pytest.raises(KeyError, match="Star Wars: Episode"):
         table.position("Star Wars")
+
+
+def test_of_many_items_with_the_same_beginning_five_are_named():
+    labels = [f"Part {i}" for i in range(7)]
+    table = AttributeTable.from_lists(range(7), labels, {"x": [["p"]] * 7})
+    with pytest.raises(KeyError) as caught:
+        table.position("Part")
+    assert caught.value.args[0] == f"7 items are called 'Part': {labels[:5]}"
 
 
 # --- The split -----------------------------------------------------------------------------------
@@ -358,6 +373,7 @@ def test_the_split_is_what_a_naive_split_says(rows, like, min_likes):
     seen = {stage: split.seen(stage) for stage in ("validation", "test")}
     for row, user in enumerate(expected.values()):
         assert split.items[split.users == row].tolist() == user["train"]
+        assert split.likes()[row].tolist() == [item in user["train"] for item in range(len(IDS))]
         assert split.target("validation")[row] == user["validation"]
         assert split.target("test")[row] == user["test"]
         assert split.rated[row].tolist() == user["rated"]
@@ -393,6 +409,12 @@ def test_the_split_does_not_depend_on_the_order_of_the_rows(ratings, table):
     other = leave_one_out_split(ratings.sample(frac=1, random_state=0), table.item_ids)
     assert torch.equal(one.items, other.items)
     assert torch.equal(one.test, other.test)
+
+
+def test_a_split_cannot_be_changed_after_it_was_made():
+    split = leave_one_out_split(as_ratings([(1, i, 5, 0) for i in IDS]), IDS)
+    with pytest.raises(FrozenInstanceError):
+        split.test = split.validation
 
 
 def test_the_split_refuses_what_cannot_be_split():
@@ -493,7 +515,10 @@ HEAT = "6,Heat,1995,Michael Mann,Al Pacino,Robert De Niro,Action|Crime\n"
         ("x,Alien,1979,,,,Horror\n", ["movieId", "'x'"]),
         ("7,,1979,,,,Horror\n", ["title", "''"]),
         ("7,Alien,,,,,Horror\n", ["year", "''"]),
+        ("7,Alien ,1979,,,,Horror\n", ["title", "'Alien '"]),
         ("7,Alien,197,,,,Horror\n", ["year", "'197'", "1880 to 2100"]),
+        ("7,Alien,1879,,,,Horror\n", ["year", "'1879'"]),
+        ("7,Alien,2101,,,,Horror\n", ["year", "'2101'"]),
         ("7,Alien,1979,Ridley Scott ,,,Horror\n", ["director", "'Ridley Scott '"]),
         ("7,Alien,1979,A||B,,,Horror\n", ["director", "'A||B'"]),
         ("7,Alien,1979,,A,A,Horror\n", ["actor_2", "'A'"]),
@@ -510,6 +535,11 @@ def test_a_fault_in_the_films_is_named_with_file_line_and_value(file, row, said)
         load_movies(file)
     assert str(caught.value).startswith("table.csv, line 3")
     assert all(part in str(caught.value) for part in said), caught.value
+
+
+def test_the_first_and_the_last_year_are_years(file):
+    file.write_text(MOVIE_HEAD + "7,Early,1880,,,,\n8,Late,2100,,,,\n", encoding="utf-8")
+    assert load_movies(file)["year"].tolist() == [1880, 2100]
 
 
 def test_empty_credits_and_the_word_nan_are_kept_as_text(file):

@@ -20,17 +20,21 @@ def load() -> tuple[dict[str, str], str]:
     if file is None or not file.exists():
         return {}, ""
     try:
-        solved = json.loads(file.read_text(encoding="utf-8"))["solved"]
+        # Some editors put a byte order mark in front: -sig.
+        solved = json.loads(file.read_text(encoding="utf-8-sig"))["solved"]
         if not isinstance(solved, dict):
             raise TypeError(f"'solved' should hold exercises and days, not {solved!r}")
         return {str(key): str(day) for key, day in solved.items()}, ""
     except OSError as error:
         return {}, f"{NAME} cannot be read: {error.strerror}."
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         number = 1
         while (aside := file.with_name(f"progress.damaged-{number}.json")).exists():
             number += 1
-        file.rename(aside)
+        try:
+            file.rename(aside)
+        except OSError as error:
+            return {}, f"{NAME} is damaged and cannot be renamed: {error.strerror}."
         return {}, f"{NAME} was damaged. It is now {aside.name}; a new one was begun."
 
 
@@ -40,6 +44,8 @@ def mark(exercise: str) -> str:
     if file is None:
         return ""
     solved, trouble = load()
+    if trouble and file.exists():  # neither read nor set aside: what it holds must stay
+        return f"This cannot be stored in {NAME}: {trouble}"
     solved.setdefault(exercise, date.today().isoformat())
     new = file.with_name(f".{NAME}.{os.getpid()}")
     try:
