@@ -39,7 +39,19 @@ def shuffled(split: LeaveOneOutSplit, seed: int = 0) -> LeaveOneOutSplit:
     return replace(split, items=torch.cat(mixed))
 
 
-class DecayedMarkov:
+class ReadsHistory:
+    """A recommender that keeps `history`: for each user the items liked, in time."""
+
+    history: list[Tensor]
+
+    def with_history(self, split: LeaveOneOutSplit) -> Self:
+        """A copy with the same counts or parameters, shared, that reads this split's likes."""
+        other = copy.copy(self)
+        other.history = histories(split)
+        return other
+
+
+class DecayedMarkov(ReadsHistory):
     """Counts of what followed what, the nearer the more. No training, no vectors.
 
     Formula: count(j, i) = sum of decay^(g - 1) over all places in all histories where i comes g
@@ -69,12 +81,6 @@ class DecayedMarkov:
         self.follows = counts / popularity.double() ** power
         self.history = histories(split)
 
-    def with_history(self, split: LeaveOneOutSplit) -> Self:
-        """A copy with the same counts that reads the likes of this split."""
-        other = copy.copy(self)
-        other.history = histories(split)
-        return other
-
     def __call__(self, users: Tensor) -> Tensor:
         """Scores of all items: `(batch,)` -> `(batch, n_items)`."""
         recent = torch.zeros(len(users), len(self.follows), dtype=torch.float64)
@@ -84,7 +90,7 @@ class DecayedMarkov:
         return recent @ self.follows
 
 
-class HistoryAttentionRecommender(nn.Module):
+class HistoryAttentionRecommender(ReadsHistory, nn.Module):
     """Because you watched: a candidate film looks through the films that the user liked.
 
     Formula: query q of the candidate; key k_j and value v_j of each liked film j, in no order;
@@ -126,8 +132,8 @@ class HistoryAttentionRecommender(nn.Module):
 
     def with_history(self, split: LeaveOneOutSplit) -> Self:
         """A copy with the same parameters, shared, that reads the likes of this split."""
-        other = copy.copy(self)
-        other.likes, other.history = split.likes().to(self.bias.dtype), histories(split)
+        other = super().with_history(split)
+        other.likes = split.likes().to(self.bias.dtype)
         return other
 
     def forward(self, users: Tensor) -> Tensor:
@@ -171,7 +177,7 @@ class HistoryAttentionRecommender(nn.Module):
         )
 
 
-class SelfAttentiveRecommender(nn.Module):
+class SelfAttentiveRecommender(ReadsHistory, nn.Module):
     """The next film: self-attention over the latest likes, in time (SASRec, one layer).
 
     Formula, for a row of films f_1 ... f_n (n up to max_len), each with embedding e_f:
@@ -223,12 +229,6 @@ class SelfAttentiveRecommender(nn.Module):
         self.bias = nn.Parameter(torch.zeros(split.n_items))
         self.to(dtype)
         self.reset_parameters(0)
-
-    def with_history(self, split: LeaveOneOutSplit) -> Self:
-        """A copy with the same parameters, shared, that reads the likes of this split."""
-        other = copy.copy(self)
-        other.history = histories(split)
-        return other
 
     def reset_parameters(self, seed: int) -> None:
         """Small random vectors, biases 0. The same seed gives the same start."""
