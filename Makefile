@@ -7,11 +7,13 @@ ifeq ($(shell uname -s),Linux)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 endif
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+pip = $(1)/python -m pip install --disable-pip-version-check --quiet
+# Torch first and alone: what comes after it is content with what is there.
+torch = $(if $(TORCH_INDEX),$(pip) --no-deps --retries 0 --index-url $(TORCH_INDEX) "$(TORCH)" 2>/dev/null ||) $(pip) --no-deps "$(TORCH)"
 # One thread: faster for models this small, and the same on every machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help lab test test-browser lint notebooks class-set site budget clean
+.PHONY: help lab test test-browser lint notebooks class-set site budget same-numbers benchmark clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 lab: $(VENV)/.done ## open JupyterLab on the notebooks
@@ -31,16 +33,32 @@ site: $(VENV)/.done ## write the course as web pages to site/
 	$(BIN)/python scripts/build_site.py site
 budget: $(VENV)/.done ## measure seconds and memory of all notebooks; fails over the promise
 	$(BIN)/python scripts/budget.py docs/budget.md
+same-numbers: $(VENV)/.done ## run all notebooks twenty times under ten settings; 90 minutes
+	$(BIN)/python scripts/same_numbers.py docs/same-numbers.md
+benchmark: $(VENV)/.done $(VENV)/recbole/.done ## our models and RecBole's side by side, and how cost grows; 90 minutes
+	rm -f benchmarks/results.jsonl
+	$(BIN)/python benchmarks/peers.py $(RECBOLE_WHEEL) benchmarks/results.jsonl
+	$(VENV)/recbole/bin/python benchmarks/recbole_peers.py benchmarks/results.jsonl
+	$(BIN)/python benchmarks/page.py benchmarks/results.jsonl docs/peers.md
+	$(BIN)/python benchmarks/scaling.py docs/scaling.md
 clean: ## remove the environment
 	rm -rf $(VENV)
 
 $(VENV)/.done: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(if $(TORCH_INDEX),$(PIP) --no-deps --retries 0 --index-url $(TORCH_INDEX) "$(TORCH)" 2>/dev/null ||) $(PIP) --no-deps "$(TORCH)"
-	$(PIP) -e ".[lab,test,site]"
+	$(call torch,$(BIN))
+	$(call pip,$(BIN)) -e ".[lab,test,site]"
 	touch $@
 $(VENV)/.browser: $(VENV)/.done
-	$(PIP) -e ".[browser]"
+	$(call pip,$(BIN)) -e ".[browser]"
 	npm install --silent --no-save --prefix $(VENV) axe-core@4.14.1
+	touch $@
+# RecBole wants older libraries than this course. Its wheel also holds the data.
+RECBOLE_WHEEL := $(VENV)/recbole/recbole-1.2.1-py3-none-any.whl
+$(VENV)/recbole/.done: $(VENV)/.done
+	$(PYTHON) -m venv $(VENV)/recbole
+	$(call torch,$(VENV)/recbole/bin)
+	$(call pip,$(VENV)/recbole/bin) recbole==1.2.1 "numpy<2" "pandas<3"
+	$(BIN)/python -m pip download --quiet --no-deps --dest $(VENV)/recbole recbole==1.2.1
 	touch $@

@@ -59,7 +59,8 @@ GOOD = {("course", name): first_lines(name, 6) for name in ("movies.csv", "ratin
 FEW_FILMS = {"movies.csv": first_lines("movies.csv", 6)}  # credits are looked up faster in these
 BOM = b"\xef\xbb\xbf"
 ODD = [b"", b" ", b"nan", b"inf", b"-1", b"-0", b"1e400", b"9" * 30, b"1_0", b"0x6", b"6.5",
-       b"True", b"NULL", b"\xd9\xa3", b'"', b'""', b"\0", b"\xff", b"x" * 200_000]  # fmt: skip
+       b"True", b"NULL", b"\xd9\xa3", b'"', b'""', b"\0", b"\xff", b"x" * 200_000,
+       b"9" * 5_000]  # fmt: skip
 KINDS = ["byte", "cut", "BOM", "line ends", "encoding", "twice", "lose", "new", "odd", "swap",
          "drop"]  # fmt: skip
 
@@ -153,6 +154,7 @@ def test_a_damaged_file_gives_all_its_rows_or_an_error_that_names_the_place(
             assert re.match(
                 rf"({name}|ratings\.csv|ratings\.dat|u\.data)(, line \d+|: )", str(error)
             )
+            assert len(str(error)) < 2_000
             assert ", line " in str(error) or "empty" in str(error) or "own format" in str(error)
             return
         id_column = "userId" if "userId" in table else "movieId"
@@ -181,6 +183,54 @@ def test_a_file_that_holds_nothing_readable_is_refused(tmp_path, edition, name, 
     write_folder(tmp_path, EDITIONS.get(edition, {}) | {name: content})
     with pytest.raises(DataError, match=rf"^{name}(, line 1|: the file is empty)"):
         load(tmp_path, edition, name)
+
+
+# --- Very long lines, columns and names ----------------------------------------------------------
+
+HEAD = first_lines("ratings.csv", 1)
+
+
+def refused(path: Path, content: bytes) -> str:
+    """The error, which must come at once and be short enough to be read."""
+    path.write_bytes(content)
+    start = time.process_time()
+    with pytest.raises(DataError) as caught:
+        load_ratings(path)
+    assert time.process_time() - start < 2
+    assert len(str(caught.value)) < 1_000
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("column", range(4))
+@pytest.mark.parametrize("number", [b"1" * 5_000, b"1" * 20_000 + b"x", b"9" * 130_000])
+def test_a_number_with_thousands_of_digits_is_named_at_once(tmp_path, column, number):
+    """Python turns no more than 4,300 digits into an int; 20,000 and a letter took 13 seconds."""
+    row = [b"1", b"6", b"4.0", b"100"]
+    row[column] = number
+    said = refused(tmp_path / "r.csv", HEAD + b",".join(row) + b"\n")
+    assert said.startswith("r.csv, line 2, ") and said.endswith("number")
+
+
+@pytest.mark.parametrize("before", [b"", b"1,6,4.0,100\n"])
+def test_a_line_with_a_hundred_thousand_fields_is_named_at_once(tmp_path, before):
+    """As the first row it took 20 seconds, and its message had 400,000 characters."""
+    said = refused(tmp_path / "r.csv", HEAD + before + b"," * 100_000 + b"\n")
+    assert f"line {3 if before else 2}: 100001 fields, expected 4: ['', ''" in said
+    said = refused(tmp_path / "r.csv", b"," * 100_000 + b"\n")
+    assert "line 1: no column 'userId'; found ['', ''" in said
+
+
+def test_of_two_columns_with_one_name_none_is_chosen(tmp_path):
+    twice = HEAD.replace(b"timestamp", b"timestamp,rating") + b"1,6,4.0,100,1.0\n"
+    assert (
+        refused(tmp_path / "r.csv", twice) == "r.csv, line 1: column 'rating' twice, expected once"
+    )
+
+
+@pytest.mark.parametrize("load_one", [load_ratings, load_movies])
+def test_a_file_name_that_is_too_long_is_refused(load_one):
+    with pytest.raises(DataError, match=r"cannot be opened: .*File name too long"):
+        load_one("x" * 5_000)
 
 
 # --- Zips ----------------------------------------------------------------------------------------
