@@ -82,7 +82,7 @@ def test_starting_again_starts_the_same(wheel):
 def test_a_little_training_gives_a_line(wheel):
     line = peers.run(wheel, "all changes, averaged", 0.05, seed=1)
     assert {*page.METRICS, "validation", "cpu_seconds", "curve", "machine", "date"} <= set(line)
-    assert line["curve"][0][0] > 0 and line["targets_per_second"] > 0
+    assert line["cpu_seconds_total"] >= 0.05 and line["targets_per_second"] > 0
 
 
 def test_the_page_was_made_from_the_results():
