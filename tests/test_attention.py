@@ -199,6 +199,14 @@ class TestHeads:
         assert torch.allclose(context, expected, atol=TOLERANCE)
         assert torch.allclose(weights, maps, atol=TOLERANCE)
 
+    def test_dropout_reaches_every_head_in_training_only(self):
+        x = torch.randn(2, 3, 8)
+        module = MultiHeadAttention(8, 2, dropout=1.0).train()
+        context, weights = module(x, x, x)
+        assert torch.equal(context, module.W_O.bias.expand(2, 3, 8))  # nothing is left to look up
+        assert torch.allclose(weights.sum(dim=-1), torch.ones(2, 2, 3))
+        assert not torch.allclose(module.eval()(x, x, x).context, context)
+
     @pytest.mark.parametrize("n_heads", [0, 3])
     def test_heads_that_do_not_divide_are_refused(self, n_heads):
         with pytest.raises(ValueError, match=f"n_heads = {n_heads} does not divide d_model = 8"):

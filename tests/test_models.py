@@ -226,11 +226,13 @@ class TestStart:
         assert list(model.state_dict()) == [name for name, _ in model.named_parameters()]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("pooling", ["attention", "mean"])
-def test_a_copy_with_one_more_user_scores_as_before_and_the_new_vector_counts(table, pooling):
-    model = make(table, pooling)
+def test_a_copy_with_one_more_user_scores_as_before_and_the_new_one_counts(table, pooling, dtype):
+    model = make(table, pooling, dtype=dtype)
     longer = model.with_user(model.user.weight[4])
     assert longer.user.num_embeddings == N_USERS + 1 == model.user.num_embeddings + 1
+    assert {value.dtype for value in longer.parameters()} == {dtype}
     everybody = torch.arange(N_USERS)
     assert torch.equal(longer(everybody), model(everybody))
     assert torch.equal(longer(torch.tensor([N_USERS])), model(torch.tensor([4])))
