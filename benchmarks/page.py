@@ -21,11 +21,11 @@ def groups(lines: Runs) -> dict[tuple[str, str, str], Runs]:
     return found
 
 
-def average(runs: Runs, name: str, digits: int = 3) -> str:
+def average(runs: Runs, name: str) -> str:
     """Mean over seeds; with its standard deviation if there are several."""
     values = [run[name] for run in runs]
-    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean(values):.{digits}f}{spread}"
+    spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{mean(values):.3f}{spread}"
 
 
 def whole(runs: Runs, name: str) -> str:

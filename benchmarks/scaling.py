@@ -10,7 +10,6 @@ CPU seconds, and by how much its peak memory rose above what it took to import. 
 
 import json
 import os
-import platform
 import re
 import resource
 import subprocess
@@ -18,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +28,9 @@ from train_distributed import load
 
 from recsys_utils.models import AttributeAttentionRecommender
 from recsys_utils.sequence_models import SelfAttentiveRecommender
+
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+from budget import machine
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- measured: written by benchmarks/scaling.py -->", "<!-- measured: end -->"
@@ -252,13 +253,9 @@ def measured(quick: bool) -> str:
         shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         lines += ["### One process and two", "", "```", shown.strip(), "```", ""]
     minutes = (time.perf_counter() - begin) / 60
-    sys.path.append(str(ROOT / "scripts"))
-    from budget import processor  # the other benchmark of this repository
-
     first = (
         f"Measured on {date.today().isoformat()} by `python benchmarks/scaling.py docs/scaling.md` "
-        f"in {minutes:.0f} minutes: one thread of {os.cpu_count()} cores of {processor()}, "
-        f"{platform.system()}, Python {platform.python_version()}, torch {version('torch')}, "
+        f"in {minutes:.0f} minutes: one thread of {machine()}, "
         f"float64, d_k = 128, {BATCH} users in a batch ({EXPLAINED} when explaining), "
         f"{RATINGS / USERS:.0f} ratings a user."
     )

@@ -110,6 +110,14 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def machine() -> str:
+    """Cores, processor, system and versions, for the head of a page of measurements."""
+    return (
+        f"{os.cpu_count()} cores of {processor()}, {platform.system()}, "
+        f"Python {platform.python_version()}, torch {version('torch')}"
+    )
+
+
 def table(costs: dict[tuple[str, int], Cost], imports: dict[str, float]) -> str:
     """The page docs/budget.md."""
     rows = []
@@ -131,9 +139,8 @@ def table(costs: dict[tuple[str, int], Cost], imports: dict[str, float]) -> str:
         [
             "# What the course costs",
             "",
-            f"Measured on {date.today().isoformat()} by `make budget`: {os.cpu_count()} cores of "
-            f"{processor()}, {platform.system()}, Python {platform.python_version()}, "
-            f"torch {version('torch')}. One notebook after the other, each in a fresh kernel "
+            f"Measured on {date.today().isoformat()} by `make budget`: {machine()}. "
+            "One notebook after the other, each in a fresh kernel "
             "(a second time if it was too slow: the faster run counts).",
             "",
             f"Promised: a notebook takes at most {SECONDS[1]} s with one thread and {SECONDS[2]} s "

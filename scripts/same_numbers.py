@@ -8,17 +8,15 @@ half. Works in a copy, so the notebooks stay as they are. Some settings need Lin
 
 import argparse
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
-from budget import processor
+from budget import machine
 
 ROOT = Path(__file__).parents[1]
 RUNS = 20
@@ -108,19 +106,17 @@ def plan(only: str | None) -> list[str]:
     return [*SETTINGS, *[PLAIN] * (RUNS - len(SETTINGS))]
 
 
-def page(results: list[tuple[str, bool, float]]) -> str:
+def page(results: list[tuple[str, bool]]) -> str:
     """docs/same-numbers.md."""
     rows = []
     for setting in SETTINGS:
-        runs = [passed for name, passed, _ in results if name == setting]
+        runs = [passed for name, passed in results if name == setting]
         rows.append(f"| {setting} | {len(runs)} | {sum(runs)} |")
     return "\n".join(
         [
             "# The same numbers everywhere",
             "",
-            f"Measured on {date.today().isoformat()} by `make same-numbers`: {os.cpu_count()} "
-            f"cores of {processor()}, {platform.system()}, Python {platform.python_version()}, "
-            f"torch {version('torch')}.",
+            f"Measured on {date.today().isoformat()} by `make same-numbers`: {machine()}.",
             "",
             "Each run executes all eight notebooks from top to bottom and compares "
             "every stored output but timings and pictures, to the last digit printed. The network "
@@ -149,11 +145,12 @@ def main() -> None:
         copy = Path(folder) / "course"
         leave_out = shutil.ignore_patterns(".git", ".venv", "__pycache__", "progress.json")
         shutil.copytree(ROOT, copy, ignore=leave_out)
-        for setting in SETTINGS:
+        settings = plan(options.only)
+        for setting in dict.fromkeys(settings):
             prove(setting)
-        for number, setting in enumerate(plan(options.only), start=1):
+        for number, setting in enumerate(settings, start=1):
             passed, seconds, said = run(setting, copy)
-            results.append((setting, passed, seconds))
+            results.append((setting, passed))
             print(
                 f"{number}. {setting}: {'same' if passed else 'NOT'}, {seconds:.0f} s", flush=True
             )
