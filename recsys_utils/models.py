@@ -221,9 +221,7 @@ class AttributeAttentionRecommender(nn.Module):
         bias = self.bias[items]
         return Attended(weights, tastes, bias, bias + (weights * tastes).sum(dim=-1))
 
-    def contribute(
-        self, users: Tensor, items: Tensor, mask: Tensor | None = None
-    ) -> Contributed:
+    def contribute(self, users: Tensor, items: Tensor, mask: Tensor | None = None) -> Contributed:
         """The logits of single pairs as sums of contributions, with a zero that means something.
 
         Formula: r_u = mean over the catalogue of sum_i w_i (v_i . u), what the user's average film
