@@ -81,9 +81,11 @@ def read_rows(path: Path, header: list[str]) -> list[list[str]]:
 
 
 def write_rows(path: Path, header: list[str], rows: list[list[str]]) -> None:
-    """All rows, in one go."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    """All rows, in one go: who is stopped here leaves the old file, not half of a new one."""
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    unfinished.replace(path)
 
 
 def as_rows(run: Run, found: dict) -> tuple[list[list[str]], list[list[str]]]:
@@ -132,9 +134,9 @@ def main(file: str, runs: list[Run], work: Work) -> None:
             more_values, more_ranks = as_rows(waiting[done], done.result())
             values += more_values
             ranks += more_ranks
-            write_rows(path, HEADER, values)
-            if ranks:
+            if ranks:  # first: a run counts as stored once its values are
                 write_rows(ranks_path, RANKS, ranks)
+            write_rows(path, HEADER, values)
     place = {tuple(run.key): number for number, run in enumerate(runs)}
     values.sort(key=lambda row: place[tuple(row[:4])])
     write_rows(path, HEADER, values)
@@ -165,3 +167,6 @@ def keep_chosen_ranks(path: Path, ranks_path: Path, ranks: list, place: dict) ->
     kept = [row for row in ranks if (row[2], row[3]) in best and tuple(row[:4]) in place]
     kept.sort(key=lambda row: place[tuple(row[:4])])
     write_rows(ranks_path, RANKS, kept)
+    with_ranks = {(row[2], row[3]) for row in kept}
+    if best - with_ranks:
+        raise ValueError(f"{path.stem}: the choice fell on {best - with_ranks}: run --again")

@@ -9,14 +9,14 @@ import page
 import peers
 import pytest
 import torch
-from next_film import NextFilm
+from peers_model import NextFilm
 
 from recsys_utils.sequence_models import SelfAttentiveRecommender
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = ROOT / "benchmarks"
+STUDIES = ROOT / "studies"
 LINES = [
-    json.loads(line) for line in (BENCHMARKS / "results.jsonl").read_text("utf-8").splitlines()
+    json.loads(line) for line in (STUDIES / "peers.jsonl").read_text("utf-8").splitlines()
 ]
 
 

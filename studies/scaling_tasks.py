@@ -1,4 +1,4 @@
-"""What benchmarks/scaling.py measures: simulated tables of any size, and the tasks on them."""
+"""What studies/scaling.py measures: simulated tables of any size, and the tasks on them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
