@@ -36,7 +36,7 @@ budget: $(VENV)/.done ## measure seconds and memory of all notebooks; fails over
 same-numbers: $(VENV)/.done ## run all notebooks twenty times under ten settings; 90 minutes
 	$(BIN)/python scripts/same_numbers.py docs/same-numbers.md
 studies: $(VENV)/.done ## the experiments behind the sentences, over seeds and worlds; what is stored is not run again
-	$(BIN)/python studies/all.py
+	$(BIN)/python studies/run_all.py
 peers: $(VENV)/.done $(VENV)/recbole/.done ## our models and RecBole's side by side, 60 seconds each; an hour
 	rm -f studies/peers.jsonl
 	$(BIN)/python studies/peers.py $(RECBOLE_WHEEL) studies/peers.jsonl

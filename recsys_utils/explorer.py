@@ -226,14 +226,16 @@ class Explorer(VBox):
         now = self.person.outcome(self.films[self.film.value - 1], kept)
         self.words.value = lines(in_words(self.full, now, kept, self.person.n_films))
         shown = now.explanation or self.full.explanation  # if nothing is left, no bar is shown
-        limit = max(abs(shown.everybody).max(), abs(shown.yours).max(), 1e-9)
-        for place, html in enumerate(self.bars):
-            if not kept[place]:
+        everybody = shown.contributions - shown.yours
+        limit = max(abs(everybody).max(), abs(shown.yours).max(), 1e-9)
+        for place, keep in enumerate(kept):
+            html = self.bars[place]
+            if not keep:
                 html.value = "left out"
                 continue
             text = "weight " + bar(shown.weights[place], 1.0, signed=False)
             text += "for you " + bar(shown.yours[place], limit, signed=True)
-            text += "for everybody " + bar(shown.everybody[place], limit, signed=True)
+            text += "for everybody " + bar(everybody[place], limit, signed=True)
             html.value = text + escape(shared(shown, place))
 
 

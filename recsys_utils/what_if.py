@@ -107,7 +107,9 @@ class Person(NamedTuple):
         changed = {
             "weights": parts.weights[0, slots].double().cpu().numpy(),
             "contributions": parts.contributions[0, slots].double().cpu().numpy(),
-            "everybody": parts.everybody[0, slots].double().cpu().numpy(),
+            "everybody": None
+            if full.everybody is None
+            else parts.everybody[0, slots].double().cpu().numpy(),
             "score": score,
         }
         return Outcome(score, rank, replace(full, **changed))
@@ -125,7 +127,8 @@ def in_words(full: Outcome, now: Outcome, kept: Sequence[bool], n_films: int) ->
     if why is None:
         lines = [f"Score {now.score:.3f}. Rank {now.rank} of {n_films} films."]
     else:
-        everybody, yours = why.everybody.sum(), why.yours.sum()
+        yours = why.yours.sum()
+        everybody = why.contributions.sum() - yours
         lines = [
             f"Score {now.score:.3f} = base {base:.3f} + for everybody {everybody:+.3f} "
             f"+ for you {yours:+.3f}. Rank {now.rank} of {n_films} films."

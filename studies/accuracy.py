@@ -1,8 +1,9 @@
 """Who recommends best on the real ratings?
 
-Popularity, EASE, the black box, mean pooling and attention (the last two with the course's film
-dropout): rank of every user's held-out film among all films not yet rated. Every trained model
-tries the same nine settings; validation NDCG@10 chooses. Five seeds; EASE and popularity need none.
+Real ratings. Popularity, EASE, the black box, mean pooling and attention (the last two with the
+course's film dropout): rank of every user's held-out film among all films not yet rated. Every
+trained model tries the same nine settings; validation NDCG@10 chooses. Five seeds; EASE and
+popularity need none.
 """
 
 from itertools import product

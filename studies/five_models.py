@@ -1,12 +1,12 @@
-"""When do weights explain? Five models over simulated worlds.
+"""When do weights explain, and in which worlds?
 
-The additive attention model and four that change one thing: sparsemax for softmax, a network after
-the attention, a second path around it, self-attention before it. Worlds: 400 simulated users, 100
-ratings each, 4 or 40 taste groups a field, five draws, three starts. Each model chooses among four
-weight decays on validation. Asked: AUC, also with the weights made equal; the true main reason by
-weight, by leave-one-out and by integrated gradients, beside chance and the lazy answer; how many of
-ten recommended films it shares with the additive model (same start), beside two additive models
-with other starts.
+Five models: the additive attention model and four that change one thing: sparsemax for softmax, a
+network after the attention, a second path around it, self-attention before it. Simulated worlds:
+400 users, 100 ratings each, 4 or 40 taste groups a field, five draws, three starts. Each model
+chooses among four weight decays on validation. Asked: AUC, also with the weights made equal; the
+true main reason by weight, by leave-one-out and by integrated gradients, beside chance and the lazy
+answer; how many of ten recommended films it shares with the additive model (same start), beside two
+additive models with other starts.
 """
 
 import torch

@@ -15,9 +15,7 @@ from recsys_utils.sequence_models import SelfAttentiveRecommender
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "studies"
-LINES = [
-    json.loads(line) for line in (STUDIES / "peers.jsonl").read_text("utf-8").splitlines()
-]
+LINES = [json.loads(line) for line in (STUDIES / "peers.jsonl").read_text("utf-8").splitlines()]
 
 
 @pytest.fixture

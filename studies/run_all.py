@@ -1,4 +1,4 @@
-"""Run every study, the quick ones first; what is stored already is not run again: `make studies`."""
+"""Run every study; what is stored already is not run again: `make studies`."""
 
 import subprocess
 import sys
