@@ -82,6 +82,39 @@ def load_ratings(
     return check_ratings(table, path.name, None if movies is None else movies["movieId"])
 
 
+def _check_attributes(values: Sequence[str], where: str) -> None:
+    """One item's attributes in one field: a list of different, non-empty texts."""
+    if isinstance(values, str):
+        raise ValueError(f"{where}: a list of texts is expected, got the text {values!r}")
+    for name in values:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"{where}: attributes are non-empty texts, got {name!r}")
+    if len(set(values)) < len(values):
+        raise ValueError(f"{where}: each attribute is expected once, got {list(values)!r}")
+
+
+def _film_table(movies: pd.DataFrame) -> pd.DataFrame:
+    """The columns of films as `load_movies` gives them, also where pandas read the file."""
+    missing = [column for column in MOVIE_COLUMNS if column not in movies]
+    if missing:
+        raise ValueError(f"films have no column {missing[0]!r}, only {list(movies.columns)}")
+    movies = movies[MOVIE_COLUMNS].copy()
+    for column in ("title", "director", "actor_1", "actor_2", "genres"):
+        if column != "title":
+            movies[column] = movies[column].where(movies[column].notna(), "")
+        for film, value in zip(movies["movieId"], movies[column]):
+            if not isinstance(value, str):
+                raise ValueError(f"movieId {film}, {column}: a text is expected, got {value!r}")
+    years = pd.to_numeric(movies["year"], errors="coerce").astype("Float64")
+    is_year = years.between(1000, 9999) & (years % 1 == 0)
+    is_year = is_year.fillna(False).astype(bool) | movies["year"].isna()
+    for film, value, fits in zip(movies["movieId"], movies["year"], is_year):
+        if not fits:
+            raise ValueError(f"movieId {film}, year: a year or none is expected, got {value!r}")
+    movies["year"] = years.astype("Int64")
+    return movies
+
+
 @dataclass(frozen=True)
 class AttributeTable:
     """Each item's attributes as numbers: what the embedding layer looks up (notebook 02).
@@ -118,11 +151,13 @@ class AttributeTable:
         Args:
             item_ids: one id for each item.
             labels: one name for each item.
-            fields: field -> for each item the list of its attributes in this field.
+            fields: field -> for each item the list of its attributes in this field, such as
+                {"genre": [["Crime", "Drama"], ["Comedy"]]} for two films.
 
         Raises:
             ValueError: no items or no fields, lists of different lengths, an item without any
-                attribute.
+                attribute, a text where a list of texts is meant, an attribute that is no text,
+                empty, or twice in one list.
         """
         if not len(item_ids) or not fields:
             raise ValueError(
@@ -135,6 +170,8 @@ class AttributeTable:
                     f"field {field!r} describes {len(lists)} items, "
                     f"but there are {len(item_ids)} ids and {len(labels)} labels"
                 )
+            for label, values in zip(labels, lists):
+                _check_attributes(values, f"field {field!r}, item {label!r}")
             number = {}
             for name in sorted({name for values in lists for name in values}):
                 number[name] = len(names)
@@ -172,16 +209,21 @@ class AttributeTable:
         A film without a year has no decade, and its label is the title alone. Films with the same
         title and year get their movieId behind the label, so that they stay two films.
 
+        A table that pandas read by itself will do as well: there an unknown credit is NaN, and
+        years are 1995.0 if one is missing.
+
         Args:
-            movies: the film table.
+            movies: the film table: movieId, title, year, director, actor_1, actor_2, genres.
             fields: the fields wanted; their order is the order of the slots.
             min_films: a name with fewer films than this in its field is left out, and its slot is
                 empty. A name that stands on one film only says the same as the film itself
                 (notebook 05). The field "film" is always kept.
 
         Raises:
-            ValueError: no films, a field that films do not have.
+            ValueError: no films, a field that films do not have, a column that is missing or
+                holds something else, a film without a title.
         """
+        movies = _film_table(movies)
         labels = [
             title if pd.isna(year) else f"{title} ({year})"
             for title, year in zip(movies["title"], movies["year"])

@@ -1,6 +1,7 @@
 """What is true of the course's data, of its loaders and of the attribute table."""
 
 import csv
+import io
 import re
 import unicodedata
 from dataclasses import FrozenInstanceError
@@ -294,6 +295,64 @@ def test_from_lists_refuses_what_does_not_fit():
         AttributeTable.from_lists([1, 2], ["a"], {"x": [["p"], ["q"]]})
     with pytest.raises(ValueError, match="item 'b' has no attribute"):
         AttributeTable.from_lists([1, 2, 3], ["a", "b", "c"], {"x": [["p"], [], []]})
+
+
+@pytest.mark.parametrize(
+    "lists, said",
+    [
+        (["Crime", "Drama"], "a list of texts is expected, got the text 'Crime'"),
+        (["Crime|Drama", ["Drama"]], "a list of texts is expected, got the text 'Crime|Drama'"),
+        ([["Crime", "Crime"], ["Drama"]], "expected once, got ['Crime', 'Crime']"),
+        ([["Crime", None], ["Drama"]], "non-empty texts, got None"),
+        ([["Crime", ""], ["Drama"]], "non-empty texts, got ''"),
+        ([[10], [20]], "non-empty texts, got 10"),
+    ],
+)
+def test_what_is_no_list_of_different_texts_is_refused(lists, said):
+    with pytest.raises(ValueError) as caught:
+        AttributeTable.from_lists([1, 2], ["a", "b"], {"genre": lists})
+    assert str(caught.value).startswith("field 'genre', item 'a': ")
+    assert said in str(caught.value)
+
+
+FILMS_OF_PANDAS = """movieId,title,year,director,actor_1,actor_2,genres
+6,Heat,1995,Michael Mann,Al Pacino,Robert De Niro,Crime
+8,Undated,,,,,Drama
+"""
+
+
+def test_a_film_table_that_pandas_read_gives_the_same_attributes(table):
+    """pandas makes NaN of an empty credit, and 1995.0 of 1995 where a year is missing."""
+    assert AttributeTable.from_movies(pd.read_csv(tables.DATA / "movies.csv")).names == table.names
+    films = pd.read_csv(io.StringIO(FILMS_OF_PANDAS))
+    assert films["year"].dtype == "float64" and films["director"].isna().any()
+    found = AttributeTable.from_movies(films)
+    assert found.labels == ["Heat (1995)", "Undated"]
+    assert attributes(found, 0, "decade") == ["1990s"]
+    assert attributes(found, 1, "director") == attributes(found, 1, "actor") == []
+    nobody = AttributeTable.from_movies(films.assign(director=np.nan))
+    assert "director" not in nobody.slot_fields
+
+
+@pytest.mark.parametrize(
+    "column, value, said",
+    [
+        ("title", None, "movieId 6, title: a text is expected, got None"),
+        ("director", ["Michael Mann"], "movieId 6, director: a text is expected, got ["),
+        ("genres", 7, "movieId 6, genres: a text is expected, got 7"),
+        ("year", "next", "movieId 6, year: a year or none is expected, got 'next'"),
+        ("year", 1995.5, "movieId 6, year: a year or none is expected, got 1995.5"),
+        ("year", 95, "movieId 6, year: a year or none is expected, got 95"),
+    ],
+)
+def test_a_film_table_with_something_else_in_a_column_is_refused(movies, column, value, said):
+    films = movies[movies["movieId"] == 6].astype(object)
+    films.at[films.index[0], column] = value
+    with pytest.raises(ValueError) as caught:
+        AttributeTable.from_movies(films)
+    assert str(caught.value).startswith(said)
+    with pytest.raises(ValueError, match=f"films have no column '{column}', only"):
+        AttributeTable.from_movies(films.drop(columns=column))
 
 
 def test_films_have_no_other_fields(movies):
