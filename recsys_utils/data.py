@@ -18,11 +18,10 @@ from .tables import (
     MOVIE_COLUMNS,
     RATING_KINDS,
     DataError,
+    check_names,
     check_ratings,
     fail,
-    read_numbers,
     read_table,
-    to_number,
 )
 
 __all__ = [
@@ -46,21 +45,16 @@ def load_movies(path: str | Path = DATA / "movies.csv") -> pd.DataFrame:
             stray spaces, the same lead twice. Names file, line, value and what was expected.
     """
     path = Path(path)
-    table = read_table(path, path.name, MOVIE_COLUMNS)
-    for column in MOVIE_COLUMNS[1:]:
-        parts = table[column].str.split("|").explode()
-        untidy = (parts != parts.str.strip()) | ((parts == "") & (table[column] != "")[parts.index])
-        untidy = untidy.groupby(level=0).any()
-        fail(table, column, path.name, untidy, "names joined by |, no stray spaces")
-    fail(table, "title", path.name, table["title"] == "", "a title")
-    same = (table["actor_1"] == table["actor_2"]) & (table["actor_1"] != "")
-    fail(table, "actor_2", path.name, same, "another person than actor_1")
-    movies = table.assign(
-        movieId=to_number(table, "movieId", path.name, int),
-        year=to_number(table, "year", path.name, int),
-    )
-    fail(table, "movieId", path.name, movies["movieId"].duplicated(), "one row for each film")
-    fail(table, "year", path.name, ~movies["year"].between(1880, 2100), "a year, 1880 to 2100")
+    kinds = {column: int if column in ("movieId", "year") else str for column in MOVIE_COLUMNS}
+    movies = read_table(path, path.name, kinds)
+    for column in MOVIE_COLUMNS:
+        if kinds[column] is str:
+            check_names(movies, column, path.name)
+    fail(movies, "title", path.name, movies["title"] == "", "a title")
+    same = (movies["actor_1"] == movies["actor_2"]) & (movies["actor_1"] != "")
+    fail(movies, "actor_2", path.name, same, "another person than actor_1")
+    fail(movies, "movieId", path.name, movies["movieId"].duplicated(), "one row for each film")
+    fail(movies, "year", path.name, ~movies["year"].between(1880, 2100), "a year, 1880 to 2100")
     return movies.reset_index(drop=True)
 
 
@@ -78,7 +72,7 @@ def load_ratings(
             by a user, an unknown film. Names file, line, value and what was expected.
     """
     path = Path(path)
-    table = read_numbers(path, path.name, RATING_KINDS)
+    table = read_table(path, path.name, RATING_KINDS)
     return check_ratings(table, path.name, None if movies is None else movies["movieId"])
 
 
