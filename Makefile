@@ -1,8 +1,8 @@
 # make lab: open the course.  make test: everything that is checked.  make help: the list.
 PYTHON ?= python3
 VENV ?= .venv
-# What `make lab` installs: versions that were tested together. Empty, as in `make lab LOCK=`: the
-# newest ones that pyproject.toml allows.
+# What `make lab` installs: versions that were tested together, so that no release of the first day
+# of term breaks a course. The newest that pyproject.toml allows: make clean lab LOCK=
 LOCK ?= requirements.lock
 TORCH ?= $(shell sed -n 's/.*"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
 # On Linux the default index has the CUDA build (5 GB); PyTorch's own index has the CPU build.
