@@ -80,6 +80,8 @@ def _check_attributes(values: Sequence[str], where: str) -> None:
     """One item's attributes in one field: a list of different, non-empty texts."""
     if isinstance(values, str):
         raise ValueError(f"{where}: a list of texts is expected, got the text {values!r}")
+    if not isinstance(values, Sequence | np.ndarray | pd.Series):  # a set has no order
+        raise ValueError(f"{where}: a list of texts is expected, got {values!r}")
     for name in values:
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"{where}: attributes are non-empty texts, got {name!r}")

@@ -92,10 +92,12 @@ def top_k(scores: Tensor, k: int = 10) -> Tensor:
         k: length of the lists, where so many items are left for everybody.
 
     Raises:
-        ValueError: k is below 1, or nothing is left for a user.
+        ValueError: k is below 1, a score is NaN, or nothing is left for a user.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
+    if scores.isnan().any():
+        raise ValueError(f"{int(scores.isnan().sum())} scores are NaN")
     n_left = (~torch.isneginf(scores)).sum(dim=1)
     if (n_left == 0).any():
         user = int((n_left == 0).nonzero()[0])

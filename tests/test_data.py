@@ -296,6 +296,8 @@ def test_from_lists_refuses_what_does_not_fit():
         ([["Crime", None], ["Drama"]], "non-empty texts, got None"),
         ([["Crime", ""], ["Drama"]], "non-empty texts, got ''"),
         ([[10], [20]], "non-empty texts, got 10"),
+        ([{"Crime"}, {"Drama"}], "a list of texts is expected, got {'Crime'}"),
+        ([float("nan"), ["Drama"]], "a list of texts is expected, got nan"),
     ],
 )
 def test_what_is_no_list_of_different_texts_is_refused(lists, said):

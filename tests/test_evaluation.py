@@ -73,6 +73,8 @@ def test_no_list_holds_an_excluded_item_and_all_lists_are_as_long_as_the_shortes
     assert top_k(scores, 4).tolist() == [[1, 3], [0, 1]]
     assert top_k(scores[1:], 4).tolist() == [[0, 1, 2, 3]]
     assert top_k(scores[:0], 4).shape == (0, 4)
+    with pytest.raises(ValueError, match="1 scores are NaN"):  # they would come first
+        top_k(torch.tensor([[1.0, torch.nan, 3.0]]), 2)
     with pytest.raises(ValueError, match=r"user 1: all 3 items are excluded \(-inf\)"):
         top_k(torch.tensor([[1.0, 2.0, 3.0], [out, out, out]]))
 
