@@ -17,7 +17,7 @@ locked = $(if $(LOCK),--constraint $(LOCK))
 # One thread: faster for models this small, and the same on every machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help lab doctor lock test test-browser lint notebooks class-set site budget same-numbers benchmark clean
+.PHONY: help lab test test-browser lint notebooks class-set site budget same-numbers benchmark clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 lab: $(VENV)/.done ## open JupyterLab on the notebooks
@@ -49,6 +49,7 @@ benchmark: $(VENV)/.done $(VENV)/recbole/.done ## our models and RecBole's side 
 	$(BIN)/python benchmarks/scaling.py docs/scaling.md
 clean: ## remove the environment
 	rm -rf $(VENV)
+.PHONY: doctor lock
 lock: ## write requirements.lock: the newest versions, for all systems; then run make test
 	$(PYTHON) -m venv $(VENV)/lock
 	$(call pip,$(VENV)/lock/bin) uv
