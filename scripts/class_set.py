@@ -22,8 +22,8 @@ You need Python 3.11 or newer. With `make`: `make lab`. With conda:
 `jupyter lab notebooks`. The first command downloads about 1 GB, once. Afterwards everything works
 offline.
 
-Begin with [01 Background](notebooks/01_background.ipynb). Each notebook ends with exercises:
-write your answer in place of `...` and run the cell. `checks.hint("01.1")` helps,
+Begin with [00 Before you start](notebooks/00_primer.ipynb). Each notebook ends with exercises:
+write your answer in place of `...` and run the cell. `checks.hint("00.1")` helps,
 `checks.progress()` shows what you have solved.
 
 The data in [data](data/README.md) have terms of their own: research and education, no commercial
