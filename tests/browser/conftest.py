@@ -64,6 +64,25 @@ def browser():
 
 
 @pytest.fixture(scope="session")
+def book(tmp_path_factory):
+    """The book, built as `make site` builds it; a warning of Sphinx is an error."""
+    folder = tmp_path_factory.mktemp("book") / "html"
+    command = [sys.executable, "-m", "sphinx", "-qW", "--keep-going", "-c", "book", ".", folder]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The program that looks for barriers, to be run in a page."""
+    path = Path(os.environ.get("BOOK_NPM", ROOT / ".venv" / "npm")) / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        pytest.fail(f"no axe-core at {path}: `make test-browser` brings it", pytrace=False)
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """JupyterLab on this machine only, with settings of its own, on a copy of the notebooks."""
     folder, own = tmp_path_factory.mktemp("course"), tmp_path_factory.mktemp("jupyter")
