@@ -16,8 +16,8 @@ def leave_one_out_all(model, users: Tensor, items: Tensor) -> Tensor:
 
     As `explanation.leave_one_out`, for many pairs.
     """
-    mask = model.table.mask[items]
-    changes = torch.zeros(mask.shape, dtype=next(model.parameters()).dtype)
+    mask = model.mask[items]
+    changes = torch.zeros(mask.shape, dtype=model.bias.dtype, device=mask.device)
     with torch.no_grad():
         full = model.attend(users, items).logits
         for slot in range(mask.shape[1]):
@@ -43,7 +43,7 @@ def gradient_times_input(model, users: Tensor, items: Tensor) -> Tensor:
 
 
 def _gradients(model, users: Tensor, items: Tensor, points: list[float]) -> Tensor:
-    embeddings = model.embedding(model.table.ids[items]).detach()
+    embeddings = model.embedding(model.ids[items]).detach()
     total = torch.zeros_like(embeddings)
     for point in points:
         at = (point * embeddings).requires_grad_()
@@ -55,10 +55,9 @@ def _gradients(model, users: Tensor, items: Tensor, points: list[float]) -> Tens
 def all_answers(model, users: Tensor, items: Tensor) -> dict[str, Tensor]:
     """Every method's answer to "why?": name -> values. "contribution" only where they exist."""
     with torch.no_grad():
-        looked = model.attend(users, items)
-    answers = {"weight": looked.weights}
-    if hasattr(looked, "contributions"):
-        answers["contribution"] = looked.contributions
+        answers = {"weight": model.attend(users, items).weights}
+    if hasattr(model, "contribute"):
+        answers["contribution"] = model.contribute(users, items).contributions
     return answers | {
         "leave-one-out": leave_one_out_all(model, users, items),
         "gradient x input": gradient_times_input(model, users, items),
@@ -81,7 +80,7 @@ def deletion_curve(model, users: Tensor, items: Tensor, values: Tensor, n_steps:
     Signs count: what speaks for the item goes first. An item with fewer attributes keeps its bias
     once all are gone. `(n, n_steps + 1)`.
     """
-    keep = model.table.mask[items].clone()
+    keep = model.mask[items].clone()
     order = values.masked_fill(~keep, -torch.inf).argsort(dim=-1, descending=True, stable=True)
     logits = []
     with torch.no_grad():
@@ -106,7 +105,7 @@ def sufficiency(model, users: Tensor, items: Tensor, values: Tensor, k: int = 1)
 
     Formula: logit(all) - logit(only the top k). Source: as `comprehensiveness`.
     """
-    mask = model.table.mask[items]
+    mask = model.mask[items]
     top = values.masked_fill(~mask, -torch.inf).argsort(dim=-1, descending=True, stable=True)
     only = torch.zeros_like(mask).scatter(1, top[:, :k], True) & mask
     with torch.no_grad():

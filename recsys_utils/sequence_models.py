@@ -19,11 +19,6 @@ from .explanation import Explanation
 from .splits import LeaveOneOutSplit
 
 
-def histories(split: LeaveOneOutSplit) -> list[Tensor]:
-    """For each user the items of the training likes, in time, the latest last."""
-    return list(split.items.split(torch.bincount(split.users, minlength=split.n_users).tolist()))
-
-
 def with_validation(split: LeaveOneOutSplit) -> LeaveOneOutSplit:
     """The same users a little later: the validation like is now the latest of the known likes."""
     users = torch.cat([split.users, torch.arange(split.n_users)])
@@ -35,7 +30,7 @@ def with_validation(split: LeaveOneOutSplit) -> LeaveOneOutSplit:
 def shuffled(split: LeaveOneOutSplit, seed: int = 0) -> LeaveOneOutSplit:
     """A control: the same likes, each user's in an arbitrary order. Held-out items stay."""
     generator = torch.Generator().manual_seed(seed)
-    mixed = [h[torch.randperm(len(h), generator=generator)] for h in histories(split)]
+    mixed = [h[torch.randperm(len(h), generator=generator)] for h in split.histories()]
     return replace(split, items=torch.cat(mixed))
 
 
@@ -47,7 +42,7 @@ class ReadsHistory:
     def with_history(self, split: LeaveOneOutSplit) -> Self:
         """A copy with the same counts or parameters, shared, that reads this split's likes."""
         other = copy.copy(self)
-        other.history = histories(split)
+        other.history = split.histories()
         return other
 
 
@@ -79,7 +74,7 @@ class DecayedMarkov(ReadsHistory):
             counts.index_put_(pairs, worth, accumulate=True)
         popularity = torch.bincount(split.items, minlength=split.n_items).clamp(min=1)
         self.follows = counts / popularity.double() ** power
-        self.history = histories(split)
+        self.history = split.histories()
 
     def __call__(self, users: Tensor) -> Tensor:
         """Scores of all items: `(batch,)` -> `(batch, n_items)`."""
@@ -98,8 +93,10 @@ class HistoryAttentionRecommender(ReadsHistory, nn.Module):
 
         logit(user, candidate) = b_candidate + sum_j w_j (v_j . q)
 
-    contribution_j = w_j (v_j . q). A film never attends to itself: in training that would give
-    the answer away. The idea is from Zhou et al. 2018, arXiv:1706.06978, who use no softmax.
+    A contribution is measured from what the candidate gets from an average user:
+    r = mean over users of sum_j w_j (v_j . q), contribution_j = w_j (v_j . q - r), base =
+    b_candidate + r. One vector added to all values, and taken off the biases, changes no logit and
+    no contribution. A film never attends to itself: in training that would give the answer away. The idea is from Zhou et al. 2018, arXiv:1706.06978, who use no softmax.
 
     Args:
         table: the items; their labels are the names in explanations.
@@ -120,7 +117,7 @@ class HistoryAttentionRecommender(ReadsHistory, nn.Module):
         self.query = nn.Embedding(split.n_items, d_k, dtype=dtype)
         self.embedding = nn.Embedding(split.n_items, 2 * d_k, dtype=dtype)
         self.bias = nn.Parameter(torch.zeros(split.n_items, dtype=dtype))
-        self.likes, self.history = split.likes().to(dtype), histories(split)
+        self.likes, self.history = split.likes().to(dtype), split.histories()
         self.reset_parameters(0)
 
     def reset_parameters(self, seed: int) -> None:
@@ -143,7 +140,7 @@ class HistoryAttentionRecommender(ReadsHistory, nn.Module):
         sum_j exp(score_j) (v_j . q) / sum_j exp(score_j). No (batch, items, history, d_k) table.
         """
         key, value = self.embedding.weight.chunk(2, dim=-1)
-        query, likes = self.query.weight, self.likes[users]
+        query, likes = self.query.weight, self.likes.to(self.bias)[users]
         taste = value @ query.T  # (history film, candidate)
         scores = key @ (query / self.d_k**0.5).T
         scores = scores.fill_diagonal_(-torch.inf)  # never itself
@@ -165,16 +162,29 @@ class HistoryAttentionRecommender(ReadsHistory, nn.Module):
             key, value = self.embedding(watched).chunk(2, dim=-1)
             query = self.query.weight[item]
             weights = scaled_dot_product_attention(query[None], key, value).weights[0]
-            contributions, bias = weights * (value @ query), float(self.bias[item])
+            average = self.average_user(item)
+            contributions = weights * (value @ query - average)
+            base = float(self.bias[item] + average)
         return Explanation(
             label=self.table.labels[item],
             names=[self.table.labels[i] for i in watched.tolist()],
             fields=["watched"] * len(watched),
-            weights=weights.numpy(),
-            contributions=contributions.numpy(),
-            bias=bias,
-            score=bias + float(contributions.sum()),
+            weights=weights.double().cpu().numpy(),
+            contributions=contributions.double().cpu().numpy(),
+            base=base,
+            score=base + float(contributions.sum()),
         )
+
+    def average_user(self, item: int) -> Tensor:
+        """r, what this item gets from an average user, its bias aside: one number."""
+        with torch.no_grad():
+            query, likes = self.query.weight[item], self.likes.to(self.bias)
+            key, value = self.embedding.weight.chunk(2, dim=-1)
+            scores = key @ query / self.d_k**0.5
+            scores[item] = -torch.inf  # never itself
+            exp = torch.exp(scores - scores.amax())
+            total = (likes @ exp).clamp(min=torch.finfo(exp.dtype).tiny)
+            return (likes @ (exp * (value @ query)) / total).mean()
 
 
 class SelfAttentiveRecommender(ReadsHistory, nn.Module):
@@ -218,7 +228,7 @@ class SelfAttentiveRecommender(ReadsHistory, nn.Module):
         if attention not in ("softmax", "uniform", "last"):
             raise ValueError(f"attention must be softmax, uniform or last, got {attention!r}")
         self.n_items, self.max_len, self.dropout = split.n_items, max_len, dropout
-        self.kind, self.history = attention, histories(split)
+        self.kind, self.history = attention, split.histories()
         self.item = nn.Embedding(split.n_items + 1, d_model, padding_idx=0)  # film i is i + 1
         self.position = nn.Embedding(max_len, d_model)
         self.attention = MultiHeadAttention(d_model, n_heads)
@@ -256,7 +266,7 @@ class SelfAttentiveRecommender(ReadsHistory, nn.Module):
         if not self.training or self.dropout == 0:
             return x
         kept = torch.rand(x.shape, generator=self.generator, dtype=torch.float64) >= self.dropout
-        return x * kept / (1 - self.dropout)
+        return x * kept.to(x.device) / (1 - self.dropout)
 
     def encode(self, films: Tensor) -> tuple[Tensor, Tensor]:
         """What is known after each place, and where each head looked for it.
@@ -269,9 +279,9 @@ class SelfAttentiveRecommender(ReadsHistory, nn.Module):
         """
         n, width = films.shape[1], self.item.embedding_dim
         x = self.drop(self.item(films) * width**0.5 + self.position.weight[:n])
-        mask = torch.ones(n, n, dtype=torch.bool).tril()
+        mask = torch.ones(n, n, dtype=torch.bool, device=films.device).tril()
         if self.kind == "last":
-            mask = torch.eye(n, dtype=torch.bool)
+            mask = torch.eye(n, dtype=torch.bool, device=films.device)
         before, between, after = self.norms
         h = before(x)
         context, weights = self.attention(h, h, h, mask & (films > 0)[:, None, None, :])
@@ -288,7 +298,8 @@ class SelfAttentiveRecommender(ReadsHistory, nn.Module):
         for part in users.split(32):  # faster than all at once, and less memory
             rows = [self.history[user][-self.max_len :] + 1 for user in part.tolist()]
             last = torch.tensor([len(row) for row in rows]) - 1
-            z, _ = self.encode(nn.utils.rnn.pad_sequence(rows, batch_first=True))
+            films = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self.bias.device)
+            z, _ = self.encode(films)
             scores.append(self.logits(z[torch.arange(len(rows)), last]))
         return torch.cat(scores)
 
@@ -298,7 +309,7 @@ class SelfAttentiveRecommender(ReadsHistory, nn.Module):
         """
         films = self.history[user][-self.max_len :]
         with torch.no_grad():
-            return films, self.encode(films[None] + 1)[1][0]
+            return films, self.encode(films[None].to(self.bias.device) + 1)[1][0]
 
     def batches(self, generator: torch.Generator, size: int = 16) -> Iterator[Tensor]:
         """Every like but the first once as a target, in windows of at most max_len + 1 films.
@@ -318,7 +329,9 @@ class SelfAttentiveRecommender(ReadsHistory, nn.Module):
                 end -= self.max_len
         windows = [window for window in windows if len(window) > 1]
         for rows in torch.randperm(len(windows), generator=generator).split(size):
-            yield nn.utils.rnn.pad_sequence([windows[i] for i in rows.tolist()], batch_first=True)
+            chosen = [windows[i] for i in rows.tolist()]
+            padded = nn.utils.rnn.pad_sequence(chosen, batch_first=True)
+            yield padded.to(self.bias.device)
 
     def loss(self, windows: Tensor) -> Tensor:
         """- mean over places of log softmax_item(logits) at the film that came next."""

@@ -55,6 +55,11 @@ class LeaveOneOutSplit:
         likes[self.users, self.items] = 1.0
         return likes
 
+    def histories(self) -> list[Tensor]:
+        """For each user the items of the training likes, in time, the latest last."""
+        counts = torch.bincount(self.users, minlength=self.n_users).tolist()
+        return list(self.items.split(counts))
+
     def target(self, stage: Stage) -> Tensor:
         """`(n_users,)` the held-out item of each user: "validation" or "test"."""
         return {"validation": self.validation, "test": self.test}[stage]

@@ -64,6 +64,14 @@ def train(
     return pd.DataFrame(history, columns=["epoch", "loss", "validation"])
 
 
+def batches_of(
+    n_users: int, batch_size: int, generator: torch.Generator, device: torch.device
+) -> list[Tensor]:
+    """All users once, in an order of their own, `batch_size` at a time."""
+    order = torch.randperm(n_users, generator=generator).to(device)
+    return list(order.split(batch_size))
+
+
 def fit(
     model: nn.Module,
     split: LeaveOneOutSplit,
@@ -89,8 +97,10 @@ def fit(
     Returns:
         One row for each epoch: epoch, loss, validation (NDCG@10).
     """
-    likes = split.likes().to(next(model.parameters()).dtype)
-    seen, everybody = split.seen("validation"), torch.arange(split.n_users)
+    parameter = next(model.parameters())
+    likes, device = split.likes().to(parameter), parameter.device
+    seen, everybody = split.seen("validation").to(device), torch.arange(split.n_users).to(device)
+    model.liked = split.histories()  # where `explain` looks for the support of a reason
 
     def loss(users: Tensor) -> Tensor:
         target = likes[users]
@@ -99,11 +109,11 @@ def fit(
     def validate() -> float:
         with torch.no_grad():
             scores = model(everybody).masked_fill(seen, -torch.inf)
-        return ndcg(target_ranks(scores, split.validation)).mean().item()
+        return ndcg(target_ranks(scores, split.validation.to(device))).mean().item()
 
     return train(
         model,
-        lambda generator: torch.randperm(split.n_users, generator=generator).split(batch_size),
+        lambda generator: batches_of(split.n_users, batch_size, generator, device),
         loss,
         validate,
         seed=seed,
@@ -137,8 +147,11 @@ def fit_ratings(
     Returns:
         One row for each epoch: epoch, loss, validation (minus the validation loss).
     """
-    dtype = next(model.parameters()).dtype
+    parameter = next(model.parameters())
+    dtype, device = parameter.dtype, parameter.device
     liked, rated = train_pairs.to_table(model.user.num_embeddings, model.table.n_items)
+    model.liked = [row.nonzero()[:, 0] for row in liked]  # as in `fit`
+    liked, rated = liked.to(device), rated.to(device)
 
     def loss(users: Tensor) -> Tensor:
         known = rated[users]
@@ -148,13 +161,13 @@ def fit_ratings(
 
     def validate() -> float:
         with torch.no_grad():
-            logits = model(torch.arange(model.user.num_embeddings))
+            logits = model(torch.arange(model.user.num_embeddings, device=device))
         logits = logits[validation_pairs.users, validation_pairs.items]
         return -F.binary_cross_entropy_with_logits(logits, validation_pairs.liked.to(dtype)).item()
 
     return train(
         model,
-        lambda generator: torch.randperm(len(rated), generator=generator).split(batch_size),
+        lambda generator: batches_of(len(rated), batch_size, generator, device),
         loss,
         validate,
         seed=seed,
@@ -184,7 +197,7 @@ def fold_in(
         liked_items: `(n,)` row numbers of the items the new user likes, at least one.
 
     Returns:
-        A copy of the model in which the last user is the new one.
+        A copy of the model in which the last user is the new one, who likes these items.
 
     Raises:
         ValueError: no liked item.
@@ -193,11 +206,11 @@ def fold_in(
         raise ValueError("fold_in needs at least one liked item")
     vector = torch.zeros_like(model.user.weight[0])
     # Start from the average user: with a zero vector all attributes would count alike.
-    vector += model.user.weight.mean(dim=0).detach()
+    vector += model.user.weight[: model.n_known].mean(dim=0).detach()
     vector.requires_grad_()
     optimizer = torch.optim.Adam([vector], lr=learning_rate)
     frozen = {name: value.detach() for name, value in model.state_dict().items()}
-    user = torch.tensor([0])
+    user = torch.tensor([0], device=vector.device)
     for _ in range(steps):
         optimizer.zero_grad()
         state = {**frozen, "user.weight": vector[None]}
@@ -205,4 +218,4 @@ def fold_in(
         loss = -F.log_softmax(logits, dim=-1)[liked_items].mean() + l2 * vector.square().sum()
         loss.backward()
         optimizer.step()
-    return model.with_user(vector)
+    return model.with_user(vector, liked_items)

@@ -33,7 +33,7 @@ def sparsemax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     z = scores - scores.amax(dim=-1, keepdim=True)  # exact for large scores; weights do not change
     largest = z.sort(dim=-1, descending=True).values
     sums = largest.cumsum(dim=-1)
-    ranks = torch.arange(1, z.shape[-1] + 1, dtype=z.dtype)
+    ranks = torch.arange(1, z.shape[-1] + 1, dtype=z.dtype, device=z.device)
     k = (1 + ranks * largest > sums).sum(dim=-1, keepdim=True)
     tau = (sums.gather(-1, k - 1) - 1) / k
     weights = (z - tau).clamp(min=0)
@@ -68,6 +68,8 @@ class OpenRecommender(nn.Module):
     def __init__(self, table: AttributeTable, n_users: int, d_k: int = 32) -> None:
         super().__init__()
         self.table, self.d_k = table, d_k
+        self.register_buffer("ids", table.ids, persistent=False)
+        self.register_buffer("mask", table.mask, persistent=False)
         self.user = nn.Embedding(n_users, d_k)
         self.embedding = nn.Embedding(table.n_attributes, 2 * d_k, padding_idx=0)
         self.bias = nn.Parameter(torch.zeros(table.n_items))
@@ -118,16 +120,16 @@ class OpenRecommender(nn.Module):
         embeddings: Tensor | None = None,
     ) -> Looked:
         """Single pairs; arguments as in `models.AttributeAttentionRecommender.attend`."""
-        mask = self.table.mask[items] if mask is None else mask
+        mask = self.mask[items] if mask is None else mask
         if embeddings is None:
-            embeddings = self.embedding(self.table.ids[items])
+            embeddings = self.embedding(self.ids[items])
         weights, logits = self.look(self.user(users), embeddings, mask)
         return Looked(weights, self.bias[items] + logits)
 
     def forward(self, users: Tensor) -> Tensor:
         """Scores of all items: `(batch,)` -> `(batch, n_items)`."""
-        embeddings = self.embedding(self.table.ids)
-        return self.bias + self.look(self.user(users)[:, None], embeddings, self.table.mask).logits
+        embeddings = self.embedding(self.ids)
+        return self.bias + self.look(self.user(users)[:, None], embeddings, self.mask).logits
 
 
 class SparseRecommender(OpenRecommender):
