@@ -13,12 +13,13 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
-import sources  # noqa: E402: it stands beside this file
+import sources  # noqa: E402
 
 project = "Explainable recommendation with attention"
 author = "the authors of the course"
 project_copyright = "the authors of the course; MIT licence"
 language = "en"
+smartquotes = False
 
 extensions = [
     "myst_nb",
@@ -52,7 +53,6 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 python_use_unqualified_type_names = True
 add_module_names = False
-python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
 
 # Code in notebooks links to the package, and the package back to the notebooks.

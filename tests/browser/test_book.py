@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COLOURS = ["color-contrast"]
 SIZES = {"window": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
+THOROUGH = [("window", "light"), ("phone", "dark")]
 SOURCES = [
     path.relative_to(ROOT)
     for pattern in ["README.md", "notebooks/**/*.ipynb", "docs/*.md", "data/README.md",
@@ -37,6 +39,7 @@ class Visit:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self.hear)
         page.goto(address)
+        page.add_style_tag(content="* { transition: none !important; }")  # colours change at once
         page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager'; })")
         page.wait_for_function("[...document.images].every(i => i.complete)")
         page.wait_for_function(DRAWN)
@@ -61,11 +64,13 @@ def visit(browser):
         context.close()
 
 
-def serious(page, axe: str) -> list:
+def serious(page, axe: str, rules: list[str]) -> list:
     """What axe-core finds that shuts somebody out."""
     page.evaluate(axe)
-    found = page.evaluate("rules => axe.run({runOnly: rules, preload: false})", RULES)
-    assert len(found["passes"]) > 20, "axe-core has hardly looked"
+    # The inside of a formula is MathJax's picture of it, hidden from screen readers.
+    look = "rules => axe.run({exclude: ['mjx-container']}, {runOnly: rules, preload: false})"
+    found = page.evaluate(look, rules)
+    assert len(found["passes"]) >= (1 if rules == COLOURS else 20), "axe-core has hardly looked"
     return [
         (fault["id"], node["target"], node["failureSummary"])
         for fault in found["violations"]
@@ -86,9 +91,11 @@ def test_page_is_whole_and_open_to_everybody(visit, axe, book, name):
         assert page.evaluate(SIDEWAYS) <= 0, f"{size}: the page scrolls sideways"
         assert page.evaluate("[...document.images].filter(i => !i.naturalWidth).length") == 0
         assert page.evaluate(UNDRAWN) == []
+        # All rules in a light window and on a dark phone, the colours in all four.
         for scheme in ("light", "dark"):
+            rules = RULES if (size, scheme) in THOROUGH else COLOURS
             page.emulate_media(color_scheme=scheme)
             if folder := os.environ.get("SCREENSHOTS"):
                 place = Path(folder) / f"{name.replace('/', '-')}-{size}-{scheme}.png"
                 page.screenshot(path=place, full_page=True)
-            assert serious(page, axe)[:5] == [], (size, scheme)
+            assert serious(page, axe, rules)[:5] == [], (size, scheme)
