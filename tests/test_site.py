@@ -181,7 +181,7 @@ def test_a_notebook_is_prepared_as_the_book_wants_it(sources):
             nbformat.v4.new_markdown_cell("# Title\n\n[← 04](x.ipynb) | [Contents](../README.md)"),
             nbformat.v4.new_code_cell("plot()", metadata={"jupyter": {"source_hidden": True}}),
             nbformat.v4.new_markdown_cell(
-                "**In words.** A *bar* of $w_1$, `x`, [here](#a).\n\nMore."
+                "**In words.** *Bars* of $w_1$, `x`, [here](#a).\n\nMore."
             ),
             nbformat.v4.new_code_cell("check()", metadata={"tags": ["exercise"]}),
             nbformat.v4.new_markdown_cell("```mermaid\ngraph LR\n  A --> B\n```"),

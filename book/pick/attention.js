@@ -9,10 +9,10 @@ const LEARNING_RATE = 0.05;
 const L2 = 0.05;
 const MOST_TITLES = 2; // of the films that support a reason, in a sentence
 
-// Numbers as Python wrote them: float32, in base64.
+// Numbers as Python wrote them, float32 in base64; computing is faster with float64.
 function numbers(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
+  return Float64Array.from(new Float32Array(bytes.buffer));
 }
 
 function sum(values) {

@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,13 +69,15 @@ def answer(model: AttributeAttentionRecommender, likes: Sequence[int]) -> dict:
     with_me = fold_in(model, liked)
     me = with_me.user.num_embeddings - 1
     with torch.no_grad():
-        scores = with_me(torch.tensor([me])).index_fill(1, liked, -torch.inf)
-    films = top_k(scores, HOW_MANY)[0].tolist()
+        scores = with_me(torch.tensor([me]))
+    films = top_k(scores.index_fill(1, liked, -torch.inf), HOW_MANY)[0].tolist()
     return {
         "likes": list(likes),
         "vector": with_me.user.weight[me].tolist(),
         "films": films,
         "explanations": [explained(with_me, me, film) for film in films],
+        "scores": scores[0].tolist(),
+        "outcomes": [without(with_me, me, films[0], left) for left in ([1], [0, 2])],
     }
 
 
@@ -96,6 +99,31 @@ def explained(model: AttributeAttentionRecommender, user: int, film: int) -> dic
         "base": explanation.base,
         "score": explanation.score,
         "sentence": explanation.sentence(),
+    }
+
+
+def without(model: AttributeAttentionRecommender, user: int, film: int, left: list[int]) -> dict:
+    """What becomes of a film without some of its attributes, in the order of its explanation."""
+    kept = model.table.mask[film].clone()
+    kept[kept.nonzero()[left, 0]] = False
+    parts = model.contribute(torch.tensor([user]), torch.tensor([film]), kept[None])
+    slots = model.table.mask[film]
+    changed = replace(
+        model.explain(user, film),
+        weights=parts.weights[0, slots].numpy(),
+        contributions=parts.contributions[0, slots].numpy(),
+        everybody=parts.everybody[0, slots].numpy(),
+        base=float(parts.base),
+        score=float(parts.logits),
+    )
+    return {
+        "left": left,
+        "weights": changed.weights.tolist(),
+        "contributions": changed.contributions.tolist(),
+        "everybody": changed.everybody.tolist(),
+        "base": changed.base,
+        "score": changed.score,
+        "sentence": changed.sentence(),
     }
 
 
@@ -122,7 +150,8 @@ def write(folder: Path, model: AttributeAttentionRecommender) -> None:
     example["slot_names"] = model.table.slots
     example["like_names"] = list(EXAMPLE)
     example["n_films"] = model.table.n_items - len(EXAMPLE)
-    del example["vector"]
+    for name in ("vector", "scores", "outcomes"):  # only to compare with
+        del example[name]
     for name, content in {"MODEL": exported(model), "EXAMPLE": example}.items():
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         path = folder / f"{name.lower()}.js"
