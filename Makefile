@@ -13,7 +13,7 @@ torch = $(if $(TORCH_INDEX),$(pip) --no-deps --retries 0 --index-url $(TORCH_IND
 # One thread: faster for models this small, and the same on every machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help lab test test-browser lint notebooks class-set site budget same-numbers benchmark clean
+.PHONY: help lab test test-browser lint notebooks class-set site budget same-numbers studies peers scaling clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 lab: $(VENV)/.done ## open JupyterLab on the notebooks
@@ -37,12 +37,15 @@ budget: $(VENV)/.done ## measure seconds and memory of all notebooks; fails over
 	$(BIN)/python scripts/budget.py docs/budget.md
 same-numbers: $(VENV)/.done ## run all notebooks twenty times under ten settings; 90 minutes
 	$(BIN)/python scripts/same_numbers.py docs/same-numbers.md
-benchmark: $(VENV)/.done $(VENV)/recbole/.done ## our models and RecBole's side by side, and how cost grows; 90 minutes
-	rm -f benchmarks/results.jsonl
-	$(BIN)/python benchmarks/peers.py $(RECBOLE_WHEEL) benchmarks/results.jsonl
-	$(VENV)/recbole/bin/python benchmarks/recbole_peers.py benchmarks/results.jsonl
-	$(BIN)/python benchmarks/page.py benchmarks/results.jsonl docs/peers.md
-	$(BIN)/python benchmarks/scaling.py docs/scaling.md
+studies: $(VENV)/.done ## the experiments behind the sentences, over seeds and worlds; what is stored is not run again
+	$(BIN)/python studies/run_all.py
+peers: $(VENV)/.done $(VENV)/recbole/.done ## our models and RecBole's side by side, 60 seconds each; an hour
+	rm -f studies/peers.jsonl
+	$(BIN)/python studies/peers.py $(RECBOLE_WHEEL) studies/peers.jsonl
+	$(VENV)/recbole/bin/python studies/recbole_peers.py studies/peers.jsonl
+	$(BIN)/python studies/peers_page.py studies/peers.jsonl docs/peers.md
+scaling: $(VENV)/.done ## how cost grows with users, films and attributes; ten minutes
+	$(BIN)/python studies/scaling.py docs/scaling.md
 clean: ## remove the environment
 	rm -rf $(VENV)
 

@@ -18,7 +18,8 @@ from docutils import nodes
 import recsys_utils
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md", "docs/", "notebooks/", "book/")
+PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md", "studies/README.md", "docs/",
+         "notebooks/", "book/")  # fmt: skip
 CONTENTS = """
 ```{toctree}
 :hidden:

@@ -18,3 +18,5 @@ USER = torch.tensor([1.0, 2.0, 0.0, 1.0], dtype=torch.float64)
 KEY = torch.tensor([[0, -1, 1, 0], [1, 1, 0, 1], [0, 1, 1, 0]], dtype=torch.float64)
 VALUE = torch.tensor([[0, 2, 1, 0], [1, 0, 0, 1], [0, -1, 0, 1]], dtype=torch.float64)
 BIAS = 0.5  # b_film: how well the film does with everybody
+# On paper there is one film and no catalogue, so a contribution is measured from 0: w_i (v_i . u).
+# With a catalogue it is measured from the user's average film: notebooks 04 and 05.

@@ -10,7 +10,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-
 MOST_TITLES = 2  # of the films that support a reason, in a sentence
 
 

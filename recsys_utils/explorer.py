@@ -60,6 +60,13 @@ def films_table(explanations: list[Explanation]) -> str:
     return f"<table style='line-height:1.4'><tr>{heads}</tr>{rows}</table>"
 
 
+def shared(explanation: Explanation, place: int) -> str:
+    """How many of the user's likes share an attribute: "3 of your likes"."""
+    if explanation.support is None or explanation.fields[place] == "film":
+        return ""
+    return f"{len(explanation.support[place])} of your likes"
+
+
 def lines(texts: list[str]) -> str:
     """Lines of text as HTML that screen readers announce when it changes."""
     # Room for three lines, so that nothing below moves when one is added.
@@ -219,11 +226,17 @@ class Explorer(VBox):
         now = self.person.outcome(self.films[self.film.value - 1], kept)
         self.words.value = lines(in_words(self.full, now, kept, self.person.n_films))
         shown = now.explanation or self.full.explanation  # if nothing is left, no bar is shown
-        limit = abs(shown.contributions).max()
-        for html, keep, weight, part in zip(self.bars, kept, shown.weights, shown.contributions):
-            both = "weight " + bar(weight, 1.0, signed=False)
-            both += "contribution " + bar(part, limit, signed=True)
-            html.value = both if keep else "left out"
+        everybody = shown.contributions - shown.yours
+        limit = max(abs(everybody).max(), abs(shown.yours).max(), 1e-9)
+        for place, keep in enumerate(kept):
+            html = self.bars[place]
+            if not keep:
+                html.value = "left out"
+                continue
+            text = "weight " + bar(shown.weights[place], 1.0, signed=False)
+            text += "for you " + bar(shown.yours[place], limit, signed=True)
+            text += "for everybody " + bar(everybody[place], limit, signed=True)
+            html.value = text + escape(shared(shown, place))
 
 
 def explore(

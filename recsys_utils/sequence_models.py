@@ -96,7 +96,8 @@ class HistoryAttentionRecommender(ReadsHistory, nn.Module):
     A contribution is measured from what the candidate gets from an average user:
     r = mean over users of sum_j w_j (v_j . q), contribution_j = w_j (v_j . q - r), base =
     b_candidate + r. One vector added to all values, and taken off the biases, changes no logit and
-    no contribution. A film never attends to itself: in training that would give the answer away. The idea is from Zhou et al. 2018, arXiv:1706.06978, who use no softmax.
+    no contribution. A film never attends to itself: in training that would give the
+    answer away. The idea is from Zhou et al. 2018, arXiv:1706.06978, who use no softmax.
 
     Args:
         table: the items; their labels are the names in explanations.

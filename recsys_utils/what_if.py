@@ -21,7 +21,7 @@ class Outcome(NamedTuple):
     """A film with some of its attributes: its score (logit), its rank (1 = first), and why.
 
     In `explanation` an attribute that is left out has weight and contribution 0. It is None if all
-    are left out: then the score is the film's bias, and there is nothing to explain.
+    are left out: then the score is the film's own bias, and there is nothing to explain.
     """
 
     score: float
@@ -63,7 +63,7 @@ class Person(NamedTuple):
     def who_knows(cls, model: AttributeAttentionRecommender, user: int, known: Tensor) -> Self:
         """A user of the model and the films `(n_items,)` not to recommend."""
         with torch.no_grad():
-            scores = model(torch.tensor([user]))[0]
+            scores = model(torch.tensor([user], device=model.bias.device))[0].cpu()
         return cls(model, user, scores.masked_fill(known, -torch.inf))
 
     @property
@@ -92,21 +92,24 @@ class Person(NamedTuple):
         kept = [True] * len(full.names) if kept is None else list(kept)
         if len(kept) != len(full.names):
             raise ValueError(f"{full.label}: {len(full.names)} attributes, {len(kept)} values")
+        device = self.model.bias.device
         slots = self.model.table.mask[film].nonzero()[:, 0]
         mask = torch.zeros_like(self.model.table.mask[film])
         mask[slots] = torch.tensor(kept)
         user, item = torch.tensor([self.user]), torch.tensor([film])
-        with torch.no_grad():
-            attended = self.model.attend(user, item, mask=mask[None])
-        score = attended.logits.item()
+        parts = self.model.contribute(user.to(device), item.to(device), mask[None].to(device))
+        score = parts.logits.item()
         scores = self.scores.clone()
         scores[film] += score - full.score  # -inf stays -inf, and is refused by target_ranks
         rank = target_ranks(scores[None], item).item()
         if not any(kept):
             return Outcome(score, rank, None)
         changed = {
-            "weights": attended.weights[0, slots].numpy(),
-            "contributions": attended.contributions[0, slots].numpy(),
+            "weights": parts.weights[0, slots].double().cpu().numpy(),
+            "contributions": parts.contributions[0, slots].double().cpu().numpy(),
+            "everybody": None
+            if full.everybody is None
+            else parts.everybody[0, slots].double().cpu().numpy(),
             "score": score,
         }
         return Outcome(score, rank, replace(full, **changed))
@@ -120,11 +123,16 @@ def in_words(full: Outcome, now: Outcome, kept: Sequence[bool], n_films: int) ->
         now: the film with those that are kept; `kept` as in `Person.outcome`.
         n_films: among how many films it is ranked.
     """
-    bias, why = full.explanation.bias, now.explanation
-    lines = [
-        f"Score {now.score:.3f} = bias {bias:.3f} + contributions {now.score - bias:.3f}. "
-        f"Rank {now.rank} of {n_films} films."
-    ]
+    base, why = full.explanation.base, now.explanation
+    if why is None:
+        lines = [f"Score {now.score:.3f}. Rank {now.rank} of {n_films} films."]
+    else:
+        yours = why.yours.sum()
+        everybody = why.contributions.sum() - yours
+        lines = [
+            f"Score {now.score:.3f} = base {base:.3f} + for everybody {everybody:+.3f} "
+            f"+ for you {yours:+.3f}. Rank {now.rank} of {n_films} films."
+        ]
     missing = [full.explanation.says(i) for i, keep in enumerate(kept) if not keep]
     if missing:
         change = round(now.score - full.score, 3) + 0.0  # + 0.0: no "-0.000"
@@ -132,5 +140,8 @@ def in_words(full: Outcome, now: Outcome, kept: Sequence[bool], n_films: int) ->
             f"Without {' and '.join(missing)}: score from {full.score:.3f} to {now.score:.3f} "
             f"({change:+.3f}), rank from {full.rank} to {now.rank}."
         )
-    lines.append(why.sentence() if why else "Nothing is left to look at: only the bias counts.")
+    if why is None:
+        lines.append("Nothing is left to look at: only the film's own bias counts.")
+    else:
+        lines.append(why.sentence())
     return lines

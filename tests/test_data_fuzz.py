@@ -2,7 +2,7 @@
 
 `test_data.py` and `test_movielens.py` say what a loader makes of one fault. Here good files are
 damaged at random, in all formats, and each test at the end is something that fuzzing has found.
-`benchmarks/fuzz_loaders.py` looks for more, with atheris.
+`scripts/fuzz_loaders.py` looks for more, with atheris.
 """
 
 import csv

@@ -69,7 +69,7 @@ def test_commands_and_files_that_are_named_exist(page):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)`", text, re.M):
         assert re.search(rf"^{''.join(target)}:", makefile, re.M), target
-    folders = "benchmarks|scripts|tests|data|recsys_utils|notebooks"
+    folders = "studies|scripts|tests|data|recsys_utils|notebooks"
     for name in re.findall(rf"\b(?:{folders})/[\w/.*]+\w", text):
         assert list(ROOT.glob(name.replace("NN", "03"))), name
 

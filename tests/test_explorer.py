@@ -35,6 +35,8 @@ def opinionated(table: AttributeTable, n_users: int) -> AttributeAttentionRecomm
         model.embedding.weight.mul_(8)
         model.user.weight.mul_(8)
         model.bias.copy_(torch.linspace(-1, 1, table.n_items))
+    if table is TABLE and n_users == SPLIT.n_users:
+        model.liked = SPLIT.histories()  # as `fit` does
     return model
 
 
@@ -101,7 +103,11 @@ def test_what_does_not_fit_is_refused():
 # --- one film ---
 
 
-def test_each_attribute_has_a_line_with_its_weight_and_contribution(explorer):
+def signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"
+
+
+def test_each_attribute_has_a_line_with_its_weight_both_parts_and_support(explorer):
     for number in (1, 5, 10):
         explorer.film.value = number
         expected = MODEL.explain(row(explorer), explorer.films[number - 1])
@@ -109,12 +115,19 @@ def test_each_attribute_has_a_line_with_its_weight_and_contribution(explorer):
                  for f, n in zip(expected.fields, expected.names)]  # fmt: skip
         assert [tick.description for tick in ticks(explorer)] == names
         assert all(tick.value for tick in ticks(explorer))
-        for pair, w, c in zip(
-            explorer.attributes.children, expected.weights, expected.contributions
-        ):
-            assert text(pair.children[1]) == f"weight {w:.2f} contribution {round(c, 2) + 0.0:+.2f}"
+        for place, pair in enumerate(explorer.attributes.children):
+            support = f" {len(expected.support[place])} of your likes"
+            assert text(pair.children[1]) == (
+                f"weight {expected.weights[place]:.2f} for you {signed(expected.yours[place])} "
+                f"for everybody {signed(expected.everybody[place])}"
+                + ("" if expected.fields[place] == "film" else support)
+            )
         words = text(explorer.words)
-        assert f"Score {expected.score:.3f} = bias {expected.bias:.3f} + contributions" in words
+        everybody, yours = expected.everybody.sum(), expected.yours.sum()
+        assert (
+            f"Score {expected.score:.3f} = base {expected.base:.3f} "
+            f"+ for everybody {everybody:+.3f} + for you {yours:+.3f}." in words
+        )
         assert f"Rank {number} of {(~SPLIT.seen('test')[row(explorer)]).sum()}" in words
         assert words.endswith(expected.sentence()) and "Without" not in words
 
@@ -189,8 +202,8 @@ def test_with_nothing_left_only_the_bias_counts(explorer):
         tick.value = False
     bias = MODEL.bias[explorer.films[0]].item()
     words = text(explorer.words)
-    assert f"Score {bias:.3f} = bias {bias:.3f} + contributions 0.000." in words
-    assert words.endswith("Nothing is left to look at: only the bias counts.")
+    assert f"Score {bias:.3f}. Rank " in words
+    assert words.endswith("Nothing is left to look at: only the film's own bias counts.")
     assert {text(pair.children[1]) for pair in explorer.attributes.children} == {"left out"}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 COLUMNS = ["section", "claim", "notebook", "cell", "pattern", "measured", "verdict"]
-VERDICTS = {"holds", "holds in part", "does not hold here"}
+VERDICTS = {"holds", "holds in part", "does not hold here", "not decided", "not testable here"}
 # The parts of the article that make claims. Section 6 joins when notebook 06 measures it.
 PARTS = {"1", "2", "9"} | {
     f"{section}.{part}"

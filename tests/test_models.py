@@ -81,9 +81,9 @@ def test_fast_scores_do_not_overflow(table):
 def test_contributions_add_up_and_weights_sum_to_one(table, pooling):
     model = make(table, pooling)
     a = model.attend(torch.arange(N_ITEMS), torch.arange(N_ITEMS))
-    assert torch.allclose(a.bias + a.contributions.sum(dim=1), a.logits, atol=1e-12)
+    assert torch.allclose(a.bias + (a.weights * a.tastes).sum(dim=1), a.logits, atol=1e-12)
     assert torch.allclose(a.weights.sum(dim=1), torch.ones(N_ITEMS, dtype=torch.float64))
-    assert (a.weights[~table.mask] == 0).all() and (a.contributions[~table.mask] == 0).all()
+    assert (a.weights[~table.mask] == 0).all() and (a.tastes[~table.mask] == 0).all()
 
 
 def test_mean_pooling_weighs_all_attributes_alike(table):
@@ -148,7 +148,7 @@ def test_scoring_all_items_never_builds_a_table_with_d_k(table):
 def test_the_example_by_hand_comes_out():
     fields = {field: [[name]] for field, name in zip(by_hand.FIELDS, by_hand.NAMES)}
     one_film = AttributeTable.from_lists([6], [by_hand.LABEL], fields)
-    model = AttributeAttentionRecommender(one_film, n_users=1, d_k=by_hand.D_K)
+    model = AttributeAttentionRecommender(one_film, 1, by_hand.D_K, zero="nothing")
     with torch.no_grad():
         model.user.weight[0] = by_hand.USER
         model.embedding.weight[1:] = torch.cat([by_hand.KEY, by_hand.VALUE], dim=1)
@@ -167,6 +167,83 @@ def test_explain_names_what_the_item_has(table):
         ("colour", "blue"), ("shape", "round"), ("shape", "flat"),
     ]  # fmt: skip
     assert type(explanation.weights) is type(explanation.contributions) is np.ndarray
+
+
+def test_other_zeros_and_shares_are_refused(table):
+    with pytest.raises(ValueError, match='"average film" or "nothing", got \'mean\''):
+        AttributeAttentionRecommender(table, 1, zero="mean")
+    with pytest.raises(ValueError, match=r"0 to 1, got 1\.5"):
+        AttributeAttentionRecommender(table, 1, film_dropout=1.5)
+
+
+@pytest.fixture
+def with_film(table):
+    """The same items, each with a film attribute of its own."""
+    fields = {"film": [[label] for label in table.labels]}
+    fields["colour"] = [["red" if item < 6 else "blue"] for item in range(N_ITEMS)]
+    return AttributeTable.from_lists(table.item_ids, table.labels, fields)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_film_dropout_hides_the_film_from_whole_training_batches(with_film, pooling):
+    model = make(with_film, pooling, film_dropout=0.5)
+    everybody = torch.arange(N_USERS)
+    whole = model(everybody).detach()
+    only_colours = with_film.mask.clone()
+    only_colours[:, 0] = False
+    users = everybody.repeat_interleave(N_ITEMS)
+    items = torch.arange(N_ITEMS).repeat(N_USERS)
+    hidden = model.attend(users, items, mask=only_colours[items]).logits.view(N_USERS, N_ITEMS)
+    model.train()
+    kinds = []
+    for _ in range(200):
+        scores = model(everybody)
+        if torch.allclose(scores, whole):
+            kinds.append("whole")
+        else:
+            assert torch.allclose(scores, hidden)
+            kinds.append("hidden")
+    assert 70 < kinds.count("hidden") < 130
+    model.eval()
+    assert torch.equal(model(everybody), whole)
+
+
+def test_which_batches_see_no_film_depends_on_the_seed_alone(with_film):
+    def history(seed):
+        model = make(with_film, film_dropout=0.5).train()
+        model.reset_parameters(seed)
+        return [model(torch.tensor([0])).sum().item() for _ in range(20)]
+
+    assert history(1) == history(1) != history(2)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean"])
+def test_a_film_that_is_only_itself_keeps_its_bias_without_the_film(with_film, pooling):
+    model = make(with_film, pooling)
+    nothing = torch.zeros(with_film.n_attributes, dtype=torch.bool)
+    assert (model.read(model.user.weight, nothing) == 0).all()
+
+
+def test_a_new_model_is_ready_to_score(with_film):
+    model = AttributeAttentionRecommender(with_film, N_USERS, film_dropout=0.9)
+    assert torch.equal(model(torch.tensor([1])), model(torch.tensor([1])))
+
+
+def test_many_pairs_are_explained_as_each_alone(table):
+    model = make(table)
+    users = torch.arange(N_USERS).repeat_interleave(N_ITEMS)
+    items = torch.arange(N_ITEMS).repeat(N_USERS)
+    together = model.contribute(users, items)
+    one_by_one = [model.contribute(u[None], i[None]) for u, i in zip(users, items)]
+    for name in together._fields:
+        apart = torch.cat([getattr(parts, name) for parts in one_by_one])
+        assert torch.allclose(getattr(together, name), apart, rtol=0, atol=1e-12)
+
+
+def test_without_attributes_the_base_is_the_films_own_bias(table):
+    model = make(table)
+    parts = model.contribute(torch.tensor([3]), torch.tensor([8]), torch.zeros(1, 3) > 0)
+    assert parts.base == parts.logits == model.bias[8] and (parts.contributions == 0).all()
 
 
 def test_another_pooling_is_refused(table):
@@ -230,7 +307,7 @@ class TestStart:
 @pytest.mark.parametrize("pooling", ["attention", "mean"])
 def test_a_copy_with_one_more_user_scores_as_before_and_the_new_one_counts(table, pooling, dtype):
     model = make(table, pooling, dtype=dtype)
-    longer = model.with_user(model.user.weight[4])
+    longer = model.with_user(model.user.weight[4], torch.tensor([2]))
     assert longer.user.num_embeddings == N_USERS + 1 == model.user.num_embeddings + 1
     assert {value.dtype for value in longer.parameters()} == {dtype}
     everybody = torch.arange(N_USERS)
@@ -294,6 +371,12 @@ class TestTraining:
         before = {name: value.clone() for name, value in model.state_dict().items()}
         liked = torch.tensor([7, 9])
         longer = fold_in(model, liked)
+        assert model.liked[0].tolist() == split.histories()[0].tolist()
+        assert longer.liked[-1].tolist() == [7, 9] and len(model.liked) == split.n_users
+        newcomer = longer.explain(split.n_users, 8)  # blue, as 7 and 9 are
+        assert newcomer.support[newcomer.names.index("blue")] == ["item 9 (2000)", "item 7 (2000)"]
+        same = model.explain(0, 8)
+        assert longer.explain(0, 8).everybody == pytest.approx(same.everybody)
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
         everybody = torch.arange(split.n_users)
         assert torch.allclose(longer(everybody), model(everybody))

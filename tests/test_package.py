@@ -16,7 +16,7 @@ PACKAGE = ROOT / "recsys_utils"
 MODULES = sorted(path.stem for path in PACKAGE.glob("[a-z]*.py"))
 # Each module may use those before it.
 ORDER = ["tables", "movielens", "splits", "data", "attention", "explanation", "faithfulness",
-         "models", "sequence_models", "variants", "evaluation", "training", "simulation",
+         "models", "sequence_models", "variants", "evaluation", "studies", "training", "simulation",
          "plots", "what_if", "explorer"]  # fmt: skip
 # The checks of the exercises: each may use those before it. The exercises may use all of these.
 CHECKS = ["running", "comparing", "exercise", "storing"]
@@ -88,10 +88,11 @@ def test_public_functions_are_documented_and_typed(name):
             assert not untyped or untyped == ["model"], (function, untyped)
 
 
-def test_every_public_function_is_used_by_a_notebook_or_by_another_that_is():
+def test_every_public_function_is_used_by_a_notebook_or_a_study_or_by_another_that_is():
     books = [nbformat.read(path, 4) for path in (ROOT / "notebooks").glob("*.ipynb")]
     text = "\n".join(c.source for book in books for c in book.cells if c.cell_type == "code")
     text += "\n".join(c.source for book in books for c in book.cells if "checks." in c.source)
+    text += "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "studies").glob("*.py"))
     sources = {name: source(name) for name in EVERY}
     for name in EVERY:
         for thing in public(name):

@@ -5,19 +5,17 @@ import zipfile
 from pathlib import Path
 from statistics import mean
 
-import page
+import peers_page as page
 import peers
 import pytest
 import torch
-from next_film import NextFilm
+from peers_model import NextFilm
 
 from recsys_utils.sequence_models import SelfAttentiveRecommender
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = ROOT / "benchmarks"
-LINES = [
-    json.loads(line) for line in (BENCHMARKS / "results.jsonl").read_text("utf-8").splitlines()
-]
+STUDIES = ROOT / "studies"
+LINES = [json.loads(line) for line in (STUDIES / "peers.jsonl").read_text("utf-8").splitlines()]
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_the_page_has_a_slope_for_every_factor(scaling):
     assert {"users", "films", "attributes", "history"} == scaling.POINTS.keys()
     for values in scaling.POINTS.values():
         assert len(values) >= 4 and values[-1] / values[0] > 10**1.5
-    assert re.search(r"Measured on 20\d\d-\d\d-\d\d by `python benchmarks/scaling.py", PAGE)
+    assert re.search(r"Measured on 20\d\d-\d\d-\d\d by `python studies/scaling.py", PAGE)
     assert "Explanations a second at the course's size" in PAGE
     gap = float(re.search(r"Largest difference from one process: (\S+) ", PAGE)[1])
     assert gap <= 1e-8

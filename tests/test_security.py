@@ -26,7 +26,7 @@ KNOWN = r"data/make_ratings\.py:\d+: pandas\.read_pickle"
 def code() -> dict[str, str]:
     """Every Python file and code cell of the course: where it is -> its text."""
     found = {}
-    for folder in ("recsys_utils", "scripts", "book", "benchmarks", "data", "tests/guard"):
+    for folder in ("recsys_utils", "scripts", "book", "studies", "data", "tests/guard"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             found[path.relative_to(ROOT).as_posix()] = path.read_text(encoding="utf-8")
     plain = TransformerManager().transform_cell  # %magic and !command become Python

@@ -12,7 +12,6 @@ from recsys_utils.sequence_models import (
     DecayedMarkov,
     HistoryAttentionRecommender,
     SelfAttentiveRecommender,
-    histories,
     shuffled,
     with_validation,
 )
@@ -62,16 +61,16 @@ class TestHistories:
     """The likes in time, and what may be known when."""
 
     def test_each_user_has_the_own_likes_in_time(self, split):
-        assert [h.tolist() for h in histories(split)[:3]] == [[0], [1, 2], [2, 3, 4]]
+        assert [h.tolist() for h in split.histories()[:3]] == [[0], [1, 2], [2, 3, 4]]
 
     def test_the_validation_like_comes_last_and_nothing_else_changes(self, split):
-        later = histories(with_validation(split))
+        later = with_validation(split).histories()
         assert [h.tolist() for h in later[:2]] == [[0, 1], [1, 2, 3]]
         assert torch.equal(with_validation(split).test, split.test)
-        assert [len(h) + 1 for h in histories(split)] == [len(h) for h in later]
+        assert [len(h) + 1 for h in split.histories()] == [len(h) for h in later]
 
     def test_shuffling_keeps_each_users_likes_and_loses_their_order(self, split):
-        before, after = histories(split), histories(shuffled(split))
+        before, after = split.histories(), shuffled(split).histories()
         assert all(a.sort().values.equal(b.sort().values) for a, b in zip(before, after))
         assert sum(not a.equal(b) for a, b in zip(before, after)) > 8
         assert torch.equal(shuffled(split).test, split.test)
@@ -126,8 +125,8 @@ class TestHistoryAttention:
             for item in range(N_ITEMS):
                 explanation = model.explain(user, item)
                 assert isinstance(explanation, Explanation)
-                total = explanation.bias + explanation.contributions.sum()
-                assert total == pytest.approx(scores[user, item].item(), rel=0, abs=1e-5)
+                total = explanation.base + explanation.contributions.sum()
+                assert total == pytest.approx(scores[user, item].item(), rel=0, abs=1e-9)
                 assert explanation.score == pytest.approx(total, abs=1e-12)
                 assert explanation.weights.sum() == pytest.approx(1)
 
@@ -144,7 +143,25 @@ class TestHistoryAttention:
         weights = torch.softmax(key @ query / 6**0.5, dim=0)
         explanation = model.explain(2, 9)
         assert explanation.weights == pytest.approx(weights.numpy())
-        assert explanation.contributions == pytest.approx((weights * (value @ query)).numpy())
+        own = (weights * (value @ query)).sum() + model.bias[9].item()
+        assert explanation.score == pytest.approx(own.item())
+        average = (model(torch.arange(len(model.likes)))[:, 9] - model.bias[9]).mean().detach()
+        expected = weights * (value @ query - average)
+        assert explanation.contributions == pytest.approx(expected.numpy())
+        assert explanation.base == pytest.approx((model.bias[9] + average).item())
+
+    def test_a_vector_that_moves_from_the_biases_to_all_values_changes_nothing(self, model):
+        """The same logits, so the same explanation: contributions have a zero."""
+        before, scores = model.explain(2, 9), model(torch.arange(1, 5)).detach()
+        moved = torch.randn(6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            model.embedding.weight[:, 6:] += moved
+            model.bias -= model.query.weight @ moved
+        assert torch.allclose(model(torch.arange(1, 5)), scores, rtol=0, atol=1e-9)
+        after = model.explain(2, 9)
+        assert after.contributions == pytest.approx(before.contributions, rel=0, abs=1e-9)
+        assert after.base == pytest.approx(before.base)
+        assert after.sentence() == before.sentence()
 
     def test_a_film_is_never_among_its_own_keys(self, model):
         """User 2 watched item 3. Its key and value must not count when it is the candidate."""

@@ -99,7 +99,7 @@ def test_shared_credits_keep_only_names_with_several_films():
         assert all(directors[name] >= 3 for name in row.director.split("|"))
         names = [name for name in (row.actor_1, row.actor_2) if name]
         assert names and all(leads[name] >= 3 for name in names)
-    assert len(kept) == 510
+    assert len(kept) == 512
     pd.testing.assert_frame_equal(movies, load_movies())  # the films given are not changed
 
 
@@ -108,10 +108,79 @@ def test_shared_credits_keep_only_names_with_several_films():
     [
         ({"reasons": ["director"]}, "two or more of"),
         ({"reasons": ["director", "studio"]}, "two or more of"),
-        ({"ratings_per_user": 511}, "511 ratings per user, but only 510 items"),
+        ({"ratings_per_user": 513}, "513 ratings per user, but only 512 items"),
         ({"main_weight": 0.3}, "0.5 to 1, got 0.3"),
+        ({"n_groups": 0}, "at least 1, or None for own tastes, got 0"),
+        ({"only_with": ("decade", "genre")}, "a reason and a field of the table"),
+        ({"only_with": ("actor", "studio")}, "a reason and a field of the table"),
     ],
 )
 def test_impossible_wishes_are_refused(table, options, words):
     with pytest.raises(ValueError, match=words):
         simulate_tastes(table, **options)
+
+
+def test_the_world_is_told_in_words(table):
+    tastes = simulate_tastes(table, 9, 20, n_groups=4, noise=1.0, seed=3)
+    assert tastes.world == (
+        "9 simulated users, 20 ratings each, 4 taste groups a field, main field 0.8, "
+        "noise 1.0 stars, additive, seed 3"
+    )
+    own = simulate_tastes(table, 9, 20, n_groups=None, only_with=("actor", "genre"))
+    assert "everybody an own taste" in own.world
+    assert "actor counts only with some genres" in own.world
+
+
+def worth(tastes, table) -> pd.DataFrame:
+    """One row for each rating and attribute that is worth something: user, name, stars."""
+    rows = []
+    films = dict(zip(table.item_ids.tolist(), range(table.n_items)))
+    for rating, parts in zip(tastes.ratings.itertuples(), tastes.contributions.tolist()):
+        film = films[rating.movieId]
+        in_field = {field: 0 for field in table.slot_fields}
+        for slot, field in enumerate(table.slot_fields):
+            in_field[field] += int(table.mask[film, slot])
+        for slot, stars in enumerate(parts):
+            if table.mask[film, slot] and table.slot_fields[slot] == "actor":
+                name = table.names[table.ids[film, slot]]
+                rows.append((rating.userId, film, name, stars * in_field["actor"]))
+    return pd.DataFrame(rows, columns=["user", "film", "name", "stars"])
+
+
+def test_in_groups_people_agree_and_with_own_tastes_they_do_not(table):
+    """Two users for whom actors count alike agree on an actor only if they share a group."""
+    for n_groups, alike in ((1, True), (None, False)):
+        tastes = simulate_tastes(table, 40, 80, n_groups=n_groups, seed=1)
+        found = worth(tastes, table)
+        weight = tastes.field_weights["actor"]
+        found = found[found["user"].map(weight) == 0.8]
+        by_name = found.groupby("name")["stars"].agg(lambda stars: stars.round(9).nunique())
+        common = found.groupby("name")["user"].nunique() > 3
+        assert (by_name[common] == 1).all() == alike
+
+
+def test_an_actor_that_counts_only_with_some_genres_is_worth_the_same_or_nothing(table):
+    plain = simulate_tastes(table, 40, 80, seed=1)
+    some = simulate_tastes(table, 40, 80, only_with=("actor", "genre"), seed=1)
+    assert plain.ratings[["userId", "movieId"]].equals(some.ratings[["userId", "movieId"]])
+    actor = np.array(table.slot_fields) == "actor"
+    before, after = plain.contributions[:, actor], some.contributions[:, actor]
+    counts = after != 0
+    assert torch.equal(after[counts], before[counts])
+    share = (counts.sum() / (before != 0).sum()).item()
+    assert 0.4 < share < 0.7  # a quarter of the genres, and films have two or three
+    others = torch.tensor(~actor)
+    assert torch.equal(plain.contributions[:, others], some.contributions[:, others])
+
+
+def test_whether_an_actor_counts_depends_on_the_films_genres_alone(table):
+    """The same user, the same actor, the same genres: the same answer."""
+    tastes = simulate_tastes(table, 40, 300, only_with=("actor", "genre"), seed=2)
+    found = worth(tastes, table)
+    genre = np.array(table.slot_fields) == "genre"
+    genres = [tuple(sorted(set(row.tolist()) - {0})) for row in table.ids[:, torch.tensor(genre)]]
+    found["genres"] = [genres[film] for film in found["film"]]
+    answers = found.groupby(["user", "name", "genres"])["stars"].agg(
+        lambda stars: (stars != 0).nunique()
+    )
+    assert (answers == 1).all()

@@ -244,15 +244,32 @@ def test_small(made):
     assert sum(path.stat().st_size for path in made.iterdir()) <= 2_500_000
 
 
-def test_first_view_in_a_second_a_list_in_400_ms_an_untick_in_50(opened):
-    """The best of some: another program may have the machine for a moment."""
+def test_first_view_in_a_second(opened):
+    """The best of three: another program may have the machine for a moment."""
     paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
     assert min(opened().evaluate(paint) for _ in range(3)) < 1000
+
+
+def test_a_list_in_400_ms_and_an_untick_in_50(opened):
+    """In time of the processor, so that other programs on the machine do not count."""
     page = opened()
-    picking = """film => { const start = performance.now(); setLikes([film, film + 1]);
-        document.body.offsetHeight; return performance.now() - start; }"""
-    assert min(page.evaluate(picking, film) for film in range(8)) < 400
-    unticking = """i => { const start = performance.now();
-        document.querySelectorAll('#attributes input')[i].click();
-        document.body.offsetHeight; return performance.now() - start; }"""
-    assert min(page.evaluate(unticking, i) for i in range(5)) < 50
+    developer = page.context.new_cdp_session(page.page)
+    developer.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def milliseconds(action: str) -> float:
+        def worked() -> float:
+            metrics = developer.send("Performance.getMetrics")["metrics"]
+            return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+
+        before = worked()
+        page.evaluate(f"{action}; document.body.offsetHeight")
+        return 1000 * (worked() - before)
+
+    lists = [milliseconds(f"setLikes([{film}, {film + 1}])") for film in range(6)]
+    assert 20 < min(lists) < 400
+    unticks = [
+        milliseconds(f"document.querySelectorAll('#attributes input')[{i}].click()")
+        for i in range(5)
+    ]
+    assert min(unticks) < 50
+    print(f"a list {min(lists):.0f} ms, an untick {min(unticks):.1f} ms")

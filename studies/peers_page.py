@@ -1,6 +1,6 @@
 """Write docs/peers.md from the lines that peers.py and recbole_peers.py measured.
 
-python benchmarks/page.py benchmarks/results.jsonl docs/peers.md
+python studies/peers_page.py studies/peers.jsonl docs/peers.md
 """
 
 import json
@@ -67,8 +67,8 @@ def page(lines: Runs) -> str:
             "# Peers side by side",
             "",
             f"MovieLens 100K, measured on {lines[0]['date']} with one thread of "
-            f"{lines[0]['machine']}. Commands: see `benchmarks/peers.py` and "
-            "`benchmarks/recbole_peers.py`; every run is a line of `benchmarks/results.jsonl`.",
+            f"{lines[0]['machine']}. Commands: see `studies/peers.py` and "
+            "`studies/recbole_peers.py`; every run is a line of `studies/peers.jsonl`.",
             "",
             "**Protocol, alike for all.** 943 users, 1,682 films, every rating a positive. By "
             "time, the last film is the test and the one before it the validation; at the test a "
@@ -85,7 +85,7 @@ def page(lines: Runs) -> str:
             "A target is a film that the model is trained to predict. RecBole's sequential models "
             "train one target for each padded history; ours train every position at once.",
             "",
-            "The changes against notebook 06 are in `benchmarks/next_film.py`: (1) scores know the "
+            "The changes against notebook 06 are in `studies/peers_model.py`: (1) scores know the "
             "gap between two films instead of their places, (2) embeddings start small and are not "
             'multiplied, (3) dropout on the weights as well. "Averaged": a running mean of the '
             "parameters is evaluated.",
@@ -111,7 +111,7 @@ def page(lines: Runs) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("Usage: python benchmarks/page.py RESULTS.jsonl PAGE.md")
+        sys.exit("Usage: python studies/peers_page.py RESULTS.jsonl PAGE.md")
     text = Path(sys.argv[1]).read_text(encoding="utf-8")
     Path(sys.argv[2]).write_text(
         page([json.loads(line) for line in text.splitlines()]), encoding="utf-8"

@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of everything that reads a file of yours. Not part of `make test`.
 
     python -m pip install atheris     # not among the course's packages; Linux and macOS only
-    python benchmarks/fuzz_loaders.py ratings.csv -max_total_time=60
+    python scripts/fuzz_loaders.py ratings.csv -max_total_time=60
 
 The first argument is one of TARGETS, the others go to libFuzzer. Each loader must give a table with
 as many rows as the file has, or a DataError. What breaks this is written to `crash-...`; with its

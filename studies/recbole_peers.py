@@ -3,7 +3,7 @@
 RecBole wants older libraries than this course, so it gets an environment of its own (Python 3.11):
 
     pip install recbole==1.2.1 torch==2.13.0 "numpy<2" "pandas<3"
-    python benchmarks/recbole_peers.py results.jsonl        (make benchmark does both)
+    python studies/recbole_peers.py results.jsonl        (make peers does both)
 
 Every rating is a positive. A user's ratings are sorted by time, equal times in the order of the
 file: the last is the test film, the one before it the validation film, the rest is for training.

@@ -1,7 +1,7 @@
 """The course's training loop on several processes, and the proof that it gives the same model.
 
-    python benchmarks/train_distributed.py             one process, then two; compares them
-    torchrun --nproc-per-node 2 benchmarks/train_distributed.py --result FOLDER
+    python studies/train_distributed.py             one process, then two; compares them
+    torchrun --nproc-per-node 2 studies/train_distributed.py --result FOLDER
 
 `training.train` runs unchanged. It trains the model; only the loss calls it through
 DistributedDataParallel, which averages the gradients of all processes in every backward pass.

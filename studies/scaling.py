@@ -1,7 +1,7 @@
 """How time and memory of training, scoring and explaining grow, up to the size of MovieLens 32M.
 
-    python benchmarks/scaling.py docs/scaling.md            minutes, on an otherwise idle machine
-    python benchmarks/scaling.py docs/scaling.md --quick    tiny tables: does it run?
+    python studies/scaling.py docs/scaling.md            minutes, on an otherwise idle machine
+    python studies/scaling.py docs/scaling.md --quick    tiny tables: does it run?
 
 Writes the measured part of the page, between its two comments; the text around it stays. One
 factor grows, the others stay in the middle. Each point is a process of its own with one thread:
@@ -33,7 +33,7 @@ sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 from budget import machine
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- measured: written by benchmarks/scaling.py -->", "<!-- measured: end -->"
+BEGIN, END = "<!-- measured: written by studies/scaling.py -->", "<!-- measured: end -->"
 MIDDLE = {"users": 6_000, "films": 3_000, "attributes": 8, "history": 50}
 POINTS = {
     "users": [2_000, 6_000, 20_000, 63_000, USERS],
@@ -249,12 +249,12 @@ def measured(quick: bool) -> str:
     lines = growth(points, middle, one) + two_sizes(full, one)
     if not quick:
         lines += largest()
-        command = [sys.executable, str(ROOT / "benchmarks" / "train_distributed.py")]
+        command = [sys.executable, str(ROOT / "studies" / "train_distributed.py")]
         shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         lines += ["### One process and two", "", "```", shown.strip(), "```", ""]
     minutes = (time.perf_counter() - begin) / 60
     first = (
-        f"Measured on {date.today().isoformat()} by `python benchmarks/scaling.py docs/scaling.md` "
+        f"Measured on {date.today().isoformat()} by `python studies/scaling.py docs/scaling.md` "
         f"in {minutes:.0f} minutes: one thread of {machine()}, "
         f"float64, d_k = 128, {BATCH} users in a batch ({EXPLAINED} when explaining), "
         f"{RATINGS / USERS:.0f} ratings a user."
@@ -282,4 +282,4 @@ if __name__ == "__main__":
         before, after = around(page)
         page.write_text(before + measured(quick=len(sys.argv) == 3) + after, encoding="utf-8")
     else:
-        sys.exit("Usage: python benchmarks/scaling.py FILE.md [--quick]")
+        sys.exit("Usage: python studies/scaling.py FILE.md [--quick]")
