@@ -40,6 +40,7 @@ book/solutions
 :hidden:
 :caption: For teachers and the curious
 
+docs/article
 docs/teaching
 book/behind
 ```
