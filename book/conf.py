@@ -34,7 +34,6 @@ include_patterns = [
     "README.md",
     "CONTRIBUTING.md",
     "data/README.md",
-    "studies/README.md",
     "docs/*.md",
     "notebooks/**.ipynb",
     "book/*.md",

@@ -18,8 +18,8 @@ from docutils import nodes
 import recsys_utils
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md", "studies/README.md", "docs/",
-         "notebooks/", "book/")  # fmt: skip
+PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md", "docs/", "notebooks/", "book/")
+IN_CONTENTS = {"article", "glossary", "teaching"}  # of docs/; the others are behind the course
 CONTENTS = """
 ```{toctree}
 :hidden:
@@ -74,6 +74,9 @@ def prepare(app, docname: str, content: list[str]) -> None:
         text = "\n".join([title, PICK, rest, CONTENTS])
     if docname == "docs/glossary":
         text = as_glossary(text)
+    if docname == "book/behind":
+        others = sorted({page.stem for page in ROOT.glob("docs/*.md")} - IN_CONTENTS)
+        text = text.replace("OTHER-DOCS", "\n".join(f"/docs/{name}" for name in others))
     if docname == "book/api":
         text += "".join(modules())
     content[0] = text
@@ -143,7 +146,8 @@ def to_the_repository(text: str, path: Path, address: str | None) -> str:
         if is_page:
             return found[0]
         if there.as_posix() == "notebooks/solutions":
-            return f"[{words}]({os.path.relpath('book/solutions.md', path.parent)})"
+            page = Path(os.path.relpath("book/solutions.md", path.parent)).as_posix()
+            return f"[{words}]({page})"
         return f"[{words}]({address}/tree/HEAD/{there.as_posix()})" if address else words
 
     # Not in code: neither in fences nor between backticks. A picture's "!" stands before.

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 SIZES = {"window": (1280, 900), "phone": (360, 740)}
 THOROUGH = [("window", "light"), ("phone", "dark")]
 FOLDERS = ["README.md", "notebooks/*.ipynb", "notebooks/solutions/*.ipynb", "docs/*.md",
-           "data/README.md", "studies/README.md", "CONTRIBUTING.md", "book/*.md"]  # fmt: skip
+           "data/README.md", "CONTRIBUTING.md", "book/*.md"]  # fmt: skip
 SOURCES = [path.relative_to(ROOT) for places in FOLDERS for path in sorted(ROOT.glob(places))]
 PAGES = [path.with_suffix(".html").as_posix() for path in SOURCES]
 # Formulas and diagrams that have not become pictures.
