@@ -7,6 +7,7 @@ function nameScrolling() {
     const scrolls = box.scrollWidth > box.clientWidth + 1;
     if (scrolls) box.tabIndex = 0;
     if (scrolls && box.matches(".text_html, .pst-scrollable-table-container, .math")) {
+      box.classList.add("scrolls");
       box.role = "region";
       box.ariaLabel = box.matches(".math") ? "formula, can be scrolled" : "table, can be scrolled";
     }
