@@ -18,7 +18,7 @@ from docutils import nodes
 import recsys_utils
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md", "docs/", "notebooks/", "book/")
+PAGES = ("README.md", "CONTRIBUTING.md", "data/README.md", "docs/", "notebooks/")
 IN_CONTENTS = {"article", "glossary", "teaching"}  # of docs/; the others are behind the course
 CONTENTS = """
 ```{toctree}

@@ -230,8 +230,10 @@ function showUnnamed() {
     return explanation.fields[sizes.indexOf(Math.max(...sizes))] === "film";
   });
   $("unnamed").textContent =
-    `In ${unnamed.length} of these ${state.explanations.length} films the largest part for you is ` +
-    "“the film itself”: people with your taste like it, but no attribute here says why.";
+    unnamed.length === 0
+      ? "In none of these films is “the film itself” the largest part for you: a named attribute is."
+      : `In ${unnamed.length} of these ${state.explanations.length} films the largest part for you ` +
+        "is “the film itself”: people with your taste like it, but no attribute here says why.";
 }
 
 // --- One film ------------------------------------------------------------------------------------
