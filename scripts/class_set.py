@@ -14,7 +14,7 @@ import nbformat
 
 ROOT = Path(__file__).parents[1]
 WHOLE = ["recsys_utils", "data", "studies", "docs/glossary.md", "notebooks/images",
-         "notebooks/ledger.csv", "LICENSE"]  # fmt: skip
+         "notebooks/ledger.csv", "LICENSE", "requirements.lock"]  # fmt: skip
 TARGETS = {"help", "lab", "doctor", "studies", "clean", "$(VENV)/.done"}  # that work without us
 README = """# Explainable recommendation with attention: class set
 
@@ -32,8 +32,8 @@ everything works offline. Open a terminal in this folder, then:
 - **conda:** once `conda env create -f environment.yml`, and each time
   `conda activate explainable-recommendation`, then `jupyter lab`.
 
-Something does not work? `.venv/bin/python -m recsys_utils.doctor` says what is missing and what to
-do (on Windows and with conda, after `activate`: `python -m recsys_utils.doctor`).
+Something does not work? `make doctor` says what is missing and what to do (on Windows and with
+conda, after `activate`: `python -m recsys_utils.doctor`).
 
 Begin with [the first notebook](notebooks/FIRST). Each notebook ends with exercises: write your
 answer in place of `...` and run the cell. `checks.hint("01.1")` helps, `checks.progress()` shows
@@ -60,7 +60,8 @@ def makefile(text: str) -> str:
             kept += [*comment, line]
         comment = []
     names = " ".join(sorted(name for name in TARGETS if f"\n{name}:" in text and "$" not in name))
-    text = re.sub(r"^\.PHONY:.*", f".PHONY: {names}", "".join(kept), flags=re.M)
+    text = re.sub(r"^\.PHONY:.*\n", "", "".join(kept), flags=re.M)
+    text = text.replace("help: ##", f".PHONY: {names}\nhelp: ##")
     text = text.replace("make test: everything that is checked.  ", "")
     return re.sub(r"\.\[lab[\w,]*\]", ".[lab]", text)
 

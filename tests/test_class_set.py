@@ -117,7 +117,7 @@ def test_the_readme_says_what_to_do_on_every_system(folder):
     assert (
         re.search(r"Windows.*\.venv\\Scripts\\activate", text, re.S) and "conda env create" in text
     )
-    assert "recsys_utils.doctor" in text and "docs/glossary.md" in text
+    assert "make doctor" in text and "python -m recsys_utils.doctor" in text and "docs/glossary.md" in text
     for target in re.findall(r"`make (\w+)`", text):
         assert f"\n{target}:" in (folder / "Makefile").read_text("utf-8")
 
