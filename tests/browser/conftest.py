@@ -79,6 +79,7 @@ class Page:
 
     def __init__(self, page, address: str) -> None:
         self.page, self.asked, self.complaints = page, [], []
+        page.set_default_timeout(120_000)  # a busy machine is no fault of the page
         page.on("request", lambda request: self.asked.append(request.url))
         page.on("requestfailed", lambda request: self.complaints.append(request.url))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -63,6 +63,7 @@ def opened(visit, made):
 def found(browser, made, golden):
     """What the page finds for the same sets of likes."""
     page = browser.new_page()
+    page.set_default_timeout(120_000)
     page.goto((made / "index.html").as_uri())
     page.wait_for_function("state.model")
     yield [page.evaluate(ANSWER, answer["likes"]) for answer in golden]
