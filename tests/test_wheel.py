@@ -46,7 +46,7 @@ def new_environment(folder: Path, *install: str) -> Path:
 def project(tmp_path_factory) -> Path:
     """A copy of what makes the package: building it leaves a folder behind."""
     copy = tmp_path_factory.mktemp("project")
-    for name in ("recsys_utils", "data"):
+    for name in ("recsys_utils", "data", "studies"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
@@ -81,6 +81,15 @@ def test_the_wheel_carries_every_module_and_the_data_byte_for_byte(wheel):
         for name in ("movies.csv", "ratings.csv", "README.md"):
             carried = archive.read(f"recsys_utils/course_data/{name}")
             assert carried == (ROOT / "data" / name).read_bytes()
+
+
+def test_the_wheel_carries_the_studies_and_finds_them(wheel, python, elsewhere):
+    stored = {path.name for path in (ROOT / "studies").glob("*.csv")}
+    with zipfile.ZipFile(wheel) as archive:
+        carried = {Path(name).name for name in archive.namelist() if "course_studies" in name}
+    assert stored <= carried
+    program = "from recsys_utils.studies import *; print(len(read_study('worlds')) > 1000)"
+    assert run(python, "-c", program, cwd=elsewhere) == "True\n"
 
 
 def test_the_data_are_found_in_the_wheel_and_in_a_folder_with_spaces_and_accents(python, elsewhere):
