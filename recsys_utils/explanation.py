@@ -33,8 +33,10 @@ class Explanation:
         support: for each attribute the labels of the user's own liked items that share it, the
             latest first; None where nobody wrote down what the user likes.
 
+        precision: how far the parts may miss the score: 1e-5, more for a model in half precision.
+
     Raises:
-        ValueError: the parts do not add up to the score (1e-5), or the weights not to 1.
+        ValueError: the parts do not add up to the score, or the weights not to 1.
     """
 
     label: str
@@ -46,12 +48,13 @@ class Explanation:
     score: float
     everybody: np.ndarray | None = None
     support: list[list[str]] | None = None
+    precision: float = 1e-5
 
     def __post_init__(self) -> None:
         total = self.base + self.contributions.sum()
-        if not abs(total - self.score) <= 1e-5 * max(1.0, abs(self.score)):
+        if not abs(total - self.score) <= self.precision * max(1.0, abs(self.score)):
             raise ValueError(f"{self.label}: parts add up to {total:.6f}, score {self.score:.6f}")
-        if not abs(self.weights.sum() - 1) <= 1e-5:
+        if not abs(self.weights.sum() - 1) <= self.precision:
             raise ValueError(f"{self.label}: weights add up to {self.weights.sum():.6f}, not 1")
 
     @property

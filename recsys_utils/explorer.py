@@ -29,9 +29,9 @@ def bar(value: float, limit: float, *, signed: bool) -> str:
 
     Args:
         value: the number; its sign is printed if `signed`.
-        limit: the value of a full bar, above 0.
+        limit: the value of a full bar; 0 if all values are 0: then no bar is drawn.
     """
-    width = 100 * min(abs(value) / limit, 1.0)
+    width = 100 * min(abs(value) / limit, 1.0) if limit > 0 else 0.0
     left, colour, number, line = 0.0, NEUTRAL, f"{value:.2f}", ""
     if signed:
         width /= 2
@@ -227,7 +227,7 @@ class Explorer(VBox):
         self.words.value = lines(in_words(self.full, now, kept, self.person.n_films))
         shown = now.explanation or self.full.explanation  # if nothing is left, no bar is shown
         everybody = shown.contributions - shown.yours
-        limit = max(abs(everybody).max(), abs(shown.yours).max(), 1e-9)
+        limit = max(abs(everybody).max(), abs(shown.yours).max())
         for place, keep in enumerate(kept):
             html = self.bars[place]
             if not keep:

@@ -329,6 +329,7 @@ class AttributeAttentionRecommender(nn.Module):
             score=float(parts.logits[0]),
             everybody=None if self.zero == "nothing" else numbers(parts.everybody),
             support=None if self.liked is None else self.support(user, item),
+            precision=max(1e-5, 4 * torch.finfo(self.bias.dtype).eps),
         )
 
     def support(self, user: int, item: int) -> list[list[str]]:

@@ -116,7 +116,13 @@ def fit(
 
     Returns:
         One row for each epoch: epoch, loss, validation (NDCG@10).
+
+    Raises:
+        ValueError: the model has another number of users than the split.
     """
+    n_users = model.user.num_embeddings if hasattr(model, "user") else split.n_users
+    if n_users != split.n_users:
+        raise ValueError(f"the split has {split.n_users} users, the model {n_users}")
     parameter = next(model.parameters())
     likes, device = split.likes().to(parameter), parameter.device
     seen, everybody = split.seen("validation").to(device), torch.arange(split.n_users).to(device)

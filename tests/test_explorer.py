@@ -149,6 +149,10 @@ def test_a_bar_is_as_long_as_its_number_and_says_the_sign():
     assert len(colours) == 2
 
 
+def test_where_all_values_are_0_no_bar_is_drawn():
+    assert "width:0.0%" in bar(0.0, 0.0, signed=True)
+
+
 # --- leaving attributes out ---
 
 

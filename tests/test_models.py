@@ -160,6 +160,16 @@ def test_the_example_by_hand_comes_out():
     assert model(torch.tensor([0])).item() == pytest.approx(explanation.score)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_models_in_low_precision_explain_as_far_as_they_can_count(table, dtype):
+    model = make(table, dtype=torch.float64).to(dtype)
+    explanation = model.explain(user=3, item=8)
+    assert explanation.weights.dtype == np.float64
+    exact = make(table).explain(user=3, item=8)
+    tolerance = 40 * torch.finfo(dtype).eps
+    assert explanation.contributions == pytest.approx(exact.contributions, abs=tolerance)
+
+
 def test_explain_names_what_the_item_has(table):
     explanation = make(table).explain(user=3, item=8)
     assert explanation.label == "item 8 (2000)"
@@ -335,6 +345,12 @@ class TestTraining:
         pd.testing.assert_frame_equal(first, again)
         assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
         assert model.bias.dtype == dtype
+
+    def test_a_model_for_other_users_is_refused(self, table, split):
+        model = AttributeAttentionRecommender(table, split.n_users - 1, d_k=8)
+        words = f"the split has {split.n_users} users, the model {split.n_users - 1}"
+        with pytest.raises(ValueError, match=words):
+            fit(model, split, progress=False)
 
     def test_the_best_epoch_is_kept_and_training_stops_after_it(self, table, split):
         model = AttributeAttentionRecommender(table, split.n_users, d_k=8)

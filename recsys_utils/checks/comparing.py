@@ -177,9 +177,7 @@ def compare(
         compare_numbers(expected, got, tolerance, words, what)
 
 
-def compare_numbers(
-    right: Any, got: Any, tolerance: float, words: Words, what: str
-) -> None:
+def compare_numbers(right: Any, got: Any, tolerance: float, words: Words, what: str) -> None:
     """The case of numbers: shape first, then NaN, then the values."""
     expected, found = to_numbers(right), to_numbers(got, what)
     if expected.ndim == 0 and found.size == 1:

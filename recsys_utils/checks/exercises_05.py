@@ -174,9 +174,7 @@ def split_cases(draw: Draw) -> dict[str, tuple]:
     }
 
 
-def split_with(
-    order=lambda like: like, ties=1, train=lambda items: items[:-2], places=(-2, -1)
-):
+def split_with(order=lambda like: like, ties=1, train=lambda items: items[:-2], places=(-2, -1)):
     """Training, validation, test; with something done in another way."""
 
     def hold_out(items, times):

@@ -6,7 +6,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..attention import scaled_dot_product_attention
-from .comparing import AnswerError, close, compare, name_of, numbers_or_none, shape_of, shown, to_numbers
+from .comparing import (
+    AnswerError,
+    close,
+    compare,
+    name_of,
+    numbers_or_none,
+    shape_of,
+    shown,
+    to_numbers,
+)
 from .exercise import Draw, Exercise, Mistake, Rule
 
 # --- 07.1 masks -------------------------------------------------------------------------------
