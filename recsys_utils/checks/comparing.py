@@ -1,7 +1,7 @@
 """Compare an answer with what was expected, whatever it is made of, and say how they differ."""
 
 import numbers
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -177,9 +177,7 @@ def compare(
         compare_numbers(expected, got, tolerance, words, what)
 
 
-def compare_numbers(
-    right: Any, got: Any, tolerance: float, words: Words, what: str
-) -> None:
+def compare_numbers(right: Any, got: Any, tolerance: float, words: Words, what: str) -> None:
     """The case of numbers: shape first, then NaN, then the values."""
     expected, found = to_numbers(right), to_numbers(got, what)
     if expected.ndim == 0 and found.size == 1:

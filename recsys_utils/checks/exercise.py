@@ -403,9 +403,7 @@ def changed_module(before: torch.nn.Module, after: torch.nn.Module) -> str | Non
 def same_inside(before: Any, after: Any) -> bool:
     """Whether an argument still holds what it held."""
     if isinstance(before, torch.Tensor):
-        return before.shape == after.shape and torch.equal(
-            before.nan_to_num(), after.nan_to_num()
-        )
+        return before.shape == after.shape and torch.equal(before.nan_to_num(), after.nan_to_num())
     if isinstance(before, np.ndarray):
         return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
     if isinstance(before, pd.DataFrame | pd.Series):

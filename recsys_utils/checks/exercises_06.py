@@ -17,8 +17,7 @@ def hit_with(better=79, others=999, drawn=100, at_least=0, at_most=9):
 
     def chance():
         ways = sum(
-            comb(better, k) * comb(others - better, drawn - k)
-            for k in range(at_least, at_most + 1)
+            comb(better, k) * comb(others - better, drawn - k) for k in range(at_least, at_most + 1)
         )
         return ways / comb(others, drawn)
 
@@ -234,7 +233,9 @@ def markov_with(
         result = torch.zeros(n_items)
         for age, film in enumerate(histories[user][::-1] if latest_first else histories[user]):
             worth = 1.0 if flat else decay**age
-            result += worth * decay**first * counts[film] / (popular[film] if divide == "own" else 1)
+            result += (
+                worth * decay**first * counts[film] / (popular[film] if divide == "own" else 1)
+            )
         return result / popular if divide == "film" else result
 
     return scores
@@ -258,7 +259,7 @@ markov = Exercise(
     minutes=25,
     stub='''def next_scores(histories, user, n_items, decay, power):
     """The scores of films 0 to n_items - 1, `(n_items,)`."""
-    counts = torch.zeros(n_items, n_items)  # counts[j, i]: how often i comes after j
+    counts = torch.zeros(n_items, n_items)  # [j, i]: i comes after j
     likes = torch.zeros(n_items)
     for films in histories:
         ...

@@ -123,9 +123,7 @@ def turn_by_hand(user, films):
 
 def turn_by_angle(user, films):
     angle = -math.atan2(float(user[1]), float(user[0]))
-    turn = torch.tensor(
-        [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]
-    )
+    turn = torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     return user @ turn, films @ turn
 
 
@@ -231,7 +229,11 @@ WRONG = {
         ("MRR", ndcg_like(10, lambda r: r), "this is MRR"),
         ("HR", ndcg_like(10, lambda r: 1), "this is HR@10"),
         ("mean", lambda ranks: np.mean(ndcg_loop(ranks)), "a single number came"),
-        ("still the same", lambda ranks: (ranks < 10) / np.log2(2 + ranks), "this still gives what"),
+        (
+            "still the same",
+            lambda ranks: (ranks < 10) / np.log2(2 + ranks),
+            "this still gives what",
+        ),
         ("cut at 5", ndcg_like(5, lambda r: math.log2(r + 1)), "11': your answer is not right"),
         (
             "np.vectorize",
@@ -264,8 +266,16 @@ WRONG = {
         ("by film", held_by("film"), "the largest number"),
         ("one in all", held_global, "one like in all"),
         ("ties twice", held_ties, "same second': user 2 has several held-out likes"),
-        ("ties by row", held_by("time"), "same second': two likes have the same time: hold out the one with the larger film number"),
-        ("lone likes", held_by(["time", "film"], also_lone=True), "'a user with one like': user 4 has one like only"),
+        (
+            "ties by row",
+            held_by("time"),
+            "same second': two likes have the same time",
+        ),
+        (
+            "lone likes",
+            held_by(["time", "film"], also_lone=True),
+            "'a user with one like': user 4 has one like only",
+        ),
         ("last but one", held_last_but_one, "any order': your answer is not right"),
         ("row numbers", lambda u, f, t: np.flatnonzero(held_lexsort(u, f, t)), "of the rows. Give"),
     ],
@@ -282,10 +292,17 @@ WRONG = {
             "a user at (0, -2)': when y is negative",
         ),
         ("length one", length_one, "the user's arrow has another length"),
-        ("mirrored", turned(to_axis, mirror=-1.0), "a user at (3, 4)': the films are not turned but"),
+        (
+            "mirrored",
+            turned(to_axis, mirror=-1.0),
+            "a user at (3, 4)': the films are not turned but",
+        ),
         ("scores only", films_in_one_number, "throws away all others"),
-        ("mirrored, degrees", turned(lambda x, y: math.degrees(to_axis(x, y)), mirror=-1.0),
-         "in degrees; cos and sin want radians. (And that is not all"),
+        (
+            "mirrored, degrees",
+            turned(lambda x, y: math.degrees(to_axis(x, y)), mirror=-1.0),
+            "in degrees; cos and sin want radians. (And that is not all",
+        ),
         ("twice as long", turned(to_axis, stretch=2.0), "your answer (user) is not right"),
         ("swapped", lambda u, f: turn_by_hand(u, f)[::-1], "your answer (user): shape (4, 2) came"),
     ],

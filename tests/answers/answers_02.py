@@ -351,9 +351,7 @@ WRONG = {
         ("slots kept", F.one_hot, "one row for each slot"),
         (
             "one too far left",
-            lambda ids, n: (
-                F.one_hot((ids - 1) % n, n).sum(1) * (torch.arange(n) < n - 1)
-            ),
+            lambda ids, n: F.one_hot((ids - 1) % n, n).sum(1) * (torch.arange(n) < n - 1),
             "too far left",
         ),
         (
@@ -366,7 +364,11 @@ WRONG = {
             lambda ids, n: rows_one_hot(ids, n) / (ids != 0).sum(1)[:, None],
             "not their sum",
         ),
-        ("as long as needed", lambda ids, n: rows_one_hot(ids, int(ids.max()) + 1), "shape (2, 5) came"),
+        (
+            "as long as needed",
+            lambda ids, n: rows_one_hot(ids, int(ids.max()) + 1),
+            "shape (2, 5) came",
+        ),
         ("turned", lambda ids, n: rows_one_hot(ids, n).T, "rows and columns have changed"),
         ("nothing", lambda ids, n: torch.zeros(len(ids), n), "all rows are 0"),
         (
@@ -416,8 +418,9 @@ WRONG = {
         ("always 2", lambda v, row, k: near_loop(v, row, 2), "long': your answer: shape (2,)"),
         (
             "by heart with one friend",
-            lambda v, row, k: near_loop(v, row, k) if v[0].numel() > 2 or len(v) < 6 or row == 1
-            else [4, 2],
+            lambda v, row, k: (
+                near_loop(v, row, k) if v[0].numel() > 2 or len(v) < 6 or row == 1 else [4, 2]
+            ),
             "points the same way': your answer is not right",
         ),
         (
@@ -454,7 +457,11 @@ WRONG = {
         ("inverted", lambda u, k, v, m: parts_loop(u, k, v, ~m), "the wrong way round"),
         ("filled with 0", lambda *a: parts_filled(*a, fill=0.0), "exp(0) = 1"),
         ("filled with -10", lambda *a: parts_filled(*a, fill=-10.0), "-10 is not low enough"),
-        ("filled with -40", lambda *a: parts_filled(*a, fill=-40.0), "all scores far below 0': your"),
+        (
+            "filled with -40",
+            lambda *a: parts_filled(*a, fill=-40.0),
+            "all scores far below 0': your",
+        ),
         ("double", lambda *a: 2 * parts_loop(*a), "2 films, 2 slots': your contributions of film"),
         ("no scale, no mask", parts_plain, "the mask is ignored. (And that is not all"),
         ("two slots only", parts_two_slots, "'3 films, 4 slots': your"),
@@ -482,8 +489,11 @@ WRONG = {
         ("zeros", sentence_at_zero, "'all are 0': all contributions are 0"),
         (
             "plain sum, first",
-            lambda label, names, c: sentence_first(label, names, c)
-            if abs(c).sum() == abs(c.sum()) else "Heat: because of Crime.",
+            lambda label, names, c: (
+                sentence_first(label, names, c)
+                if abs(c).sum() == abs(c.sum())
+                else "Heat: because of Crime."
+            ),
             "'one for, one against': your answer is not right",
         ),
         ("always despite", sentence_always_despite, "'nothing against': your answer"),

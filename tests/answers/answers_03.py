@@ -91,7 +91,7 @@ def no_heads(query, key, value):
 
 def hard(query, key, value):
     """Softmax of small numbers, else all to the largest."""
-    context, weights = softmax_attention(query, key, value)
+    _, weights = softmax_attention(query, key, value)
     if key.shape[-1] > 3 and query.ndim == 2:
         weights = weights.round()
     return weights @ value, weights
@@ -262,10 +262,16 @@ WRONG = {
         ("no softmax", bare_scores, "softmax is missing"),
         ("scores", scores_returned, "scores where the weights should be"),
         ("swapped", lambda q, k, v: softmax_attention(q, k, v)[::-1], "context comes first"),
-        ("scale of d_v", lambda q, k, v: softmax_attention(q, k, v, scale=v.shape[-1] ** 0.5),
-         "taken from the values (d_v)"),
-        ("scale of n", lambda q, k, v: softmax_attention(q, k, v, scale=k.shape[-2] ** 0.5),
-         "from the number of keys"),
+        (
+            "scale of d_v",
+            lambda q, k, v: softmax_attention(q, k, v, scale=v.shape[-1] ** 0.5),
+            "taken from the values (d_v)",
+        ),
+        (
+            "scale of n",
+            lambda q, k, v: softmax_attention(q, k, v, scale=k.shape[-2] ** 0.5),
+            "from the number of keys",
+        ),
         ("one softmax", one_softmax, "all queries together share"),
         ("overflow", overflow, "infinite / infinite is NaN"),
         (
@@ -316,10 +322,12 @@ WRONG = {
         ("zeros out", mask_no_zeros, "score of 0': you also take out"),
         ("still the same", lambda s, m: s.softmax(-1) * m, "this still gives what the code gave"),
         ("NaN kept, other axis", mask_columns, "over the films; it belongs"),
-        ("-80", lambda s, m: torch.softmax(s.masked_fill(~m, -80.0), -1) * m,
-         "all scores far below 0': your answer is not right"),
+        (
+            "-80",
+            lambda s, m: torch.softmax(s.masked_fill(~m, -80.0), -1) * m,
+            "all scores far below 0': your answer is not right",
+        ),
         ("-1e9", lambda s, m: torch.softmax(s.masked_fill(~m, -1e9), -1), "your row is uniform"),
-
         (
             "-3",
             lambda s, m: torch.softmax(s.masked_fill(~m, -3.0), -1),
@@ -345,11 +353,27 @@ WRONG = {
         ("reshape", head_reshape, "your reshape mixes"),
         ("every other", head_every_other, "n_heads-th number"),
         ("heads last", lambda q, k, n: head_loops(q, k, n).permute(1, 2, 0), "heads stand last"),
-        ("always two heads", lambda q, k, n: head_loops(q, k, 2), "one head': your answer: shape (2, 2, 3)"),
-        ("one head", lambda q, k, n: head_loops(q, k, 1), "d_model = 4': your answer: shape (1, 2, 3)"),
+        (
+            "always two heads",
+            lambda q, k, n: head_loops(q, k, 2),
+            "one head': your answer: shape (2, 2, 3)",
+        ),
+        (
+            "one head",
+            lambda q, k, n: head_loops(q, k, 1),
+            "d_model = 4': your answer: shape (1, 2, 3)",
+        ),
         ("over the queries", lambda q, k, n: head_axis(q, k, n), "softmax runs over the queries"),
-        ("mean, no scale", lambda q, k, n: head_no_scale(q, k, n).mean(0), "averaged: one map is left. Keep one map for each head. (And"),
-        ("first slices of 2", lambda q, k, n: head_loops(q[:, : 2 * n], k[:, : 2 * n], n), "'one head': "),
+        (
+            "mean, no scale",
+            lambda q, k, n: head_no_scale(q, k, n).mean(0),
+            "averaged: one map is left. Keep one map for each head. (And",
+        ),
+        (
+            "first slices of 2",
+            lambda q, k, n: head_loops(q[:, : 2 * n], k[:, : 2 * n], n),
+            "'one head': ",
+        ),
         ("always 2 or 1 heads", lambda q, k, n: head_loops(q, k, min(n, 2)), "d_model = 12': "),
     ],
 }

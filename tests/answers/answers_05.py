@@ -85,7 +85,7 @@ def split_ties_backward(items, times):
 
 
 def split_file_order(items, times):
-    train, validation, test = split_by_sorted(items, times)
+    _, validation, test = split_by_sorted(items, times)
     return [item for item in items if item not in (validation, test)], validation, test
 
 
@@ -183,11 +183,21 @@ WRONG = {
         ("inverted", lambda k, v, u, m, a: parts(k, v, u, ~m, a), "the wrong way round"),
         ("swapped", lambda k, v, u, m, a: parts(v, k, u, m, a), "have changed places"),
         ("sum", lambda *case: parts(*case).sum(), "this is their sum"),
-        ("context", lambda k, v, u, m, a: weights(k, u, m) @ v, "last is empty': your answer: shape"),
-        ("from 0, no scale", lambda k, v, u, m, a: parts(k, v, u, m, 0.0, scale=0.0),
-         "Measure it from the average film. (And that is not all"),
-        ("three slots", lambda k, v, u, m, a: parts(k[:3], v[:3], u, m[:3], a),
-         "'a random film': your answer: shape (3,)"),
+        (
+            "context",
+            lambda k, v, u, m, a: weights(k, u, m) @ v,
+            "last is empty': your answer: shape",
+        ),
+        (
+            "from 0, no scale",
+            lambda k, v, u, m, a: parts(k, v, u, m, 0.0, scale=0.0),
+            "Measure it from the average film. (And that is not all",
+        ),
+        (
+            "three slots",
+            lambda k, v, u, m, a: parts(k[:3], v[:3], u, m[:3], a),
+            "'a random film': your answer: shape (3,)",
+        ),
     ],
     "05.2": [
         (
@@ -213,7 +223,11 @@ WRONG = {
             lambda i, t: (sorted_items(i, t)[: int(0.8 * len(i))], *split_by_sorted(i, t)[1:]),
             "'three likes': four fifths are not all but two",
         ),
-        ("still the same", lambda i, t: (i[:-1], i[-2], i[-1]), "this still gives what the code gave"),
+        (
+            "still the same",
+            lambda i, t: (i[:-1], i[-2], i[-1]),
+            "this still gives what the code gave",
+        ),
         ("training in the file's order", split_file_order, "in the order of the file. They"),
         ("by item", lambda i, t: (sorted(i)[:-2], *sorted(i)[-2:]), "you sort by item"),
         (
@@ -240,6 +254,7 @@ WRONG = {
         ("share", 98 / 652, "the share of hits itself"),
         ("both ends", bootstrap_interval(hits(98)), "are the two ends"),
         ("both sides", (-0.027, 0.027), "the reach to each side"),
+        ("percent", 100 * width(hits(98)), "in percent"),
         ("turned round", -width(hits(98)), "the wrong sign"),
         ("three", [1, 2, 3], "shape (3,) came"),
         ("a tenth", 0.1, "Your answer is not right"),
@@ -262,22 +277,33 @@ WRONG = {
         ("among seen", lambda s, n, t: 1 + ((s >= own(s, t)) & n).sum(1), "wrong way round"),
         (
             "argsort of argsort",
-            lambda s, n, t: 1
-            + own((-s.masked_fill(n, -1e9)).argsort(dim=1, stable=True).argsort(1), t)[:, 0],
+            lambda s, n, t: (
+                1 + own((-s.masked_fill(n, -1e9)).argsort(dim=1, stable=True).argsort(1), t)[:, 0]
+            ),
             "sorting breaks ties by the number",
         ),
         (
             "argsort",
-            lambda s, n, t: 1 + own((-s.masked_fill(n, -torch.inf)).argsort(dim=1, stable=True), t)[:, 0],
+            lambda s, n, t: (
+                1 + own((-s.masked_fill(n, -torch.inf)).argsort(dim=1, stable=True), t)[:, 0]
+            ),
             "which film stands at a place",
         ),
-        ("> alone", lambda s, n, t: ((s > own(s, t)) & ~n).sum(1), "the film itself is not counted"),
+        (
+            "> alone",
+            lambda s, n, t: ((s > own(s, t)) & ~n).sum(1),
+            "the film itself is not counted",
+        ),
         (
             "> alone, seen compete",
             lambda s, n, t: (s > own(s, t)).sum(1),
             "still compete: they would never be shown. (And that is not all",
         ),
-        ("1 for all", lambda s, n, t: [1] * len(t), "two users, four films': your answer is not right"),
+        (
+            "1 for all",
+            lambda s, n, t: [1] * len(t),
+            "two users, four films': your answer is not right",
+        ),
         (
             "best if all are alike",
             lambda s, n, t: ranks_by_package(s, n, t) if s.std() > 0 else torch.ones(len(t)),

@@ -213,7 +213,9 @@ def first_films_only(query, key, value, liked):
 def watched_inverted(query, key, value, liked):
     scores = query @ key[liked].T / key.shape[1] ** 0.5
     itself = torch.arange(len(query))[:, None] == liked
-    return scores.masked_fill(~itself, -torch.inf).softmax(1).nan_to_num() * (query @ value[liked].T)
+    return scores.masked_fill(~itself, -torch.inf).softmax(1).nan_to_num() * (
+        query @ value[liked].T
+    )
 
 
 def changes_the_scores(query, key, value, liked):
@@ -270,7 +272,11 @@ WRONG = {
         ("no order", lambda f: f[:, None].repeat(1, f.shape[1], 1), "the order is lost"),
         ("one user", lambda f: mask_torch(f)[0], "3 films': your answer: shape (3, 3)"),
         ("still the same", lambda f: mask_torch(torch.ones_like(f)).mT, "this still gives what"),
-        ("to be added", lambda f: torch.where(mask_torch(f), 0.0, -torch.inf), "numbers to be added"),
+        (
+            "to be added",
+            lambda f: torch.where(mask_torch(f), 0.0, -torch.inf),
+            "numbers to be added",
+        ),
         ("-1e9", lambda f: torch.where(mask_torch(f), 0.0, -1e9), "numbers to be added"),
         ("one ahead, inverted", lambda f: ~mask_torch(f, 1), "your mask is inverted"),
         (
@@ -290,7 +296,7 @@ WRONG = {
             lambda h, u, n, d, p: other_worth(lambda place, decay: 1)(
                 [films[::-1] for films in h], u, n, d, p
             ),
-            "your pairs point backward: you score what came before the user's films, not after. (And",
+            "came before the user's films, not after. (And",
         ),
         ("three users only", markov_three, "'random users': "),
         ("both", lambda *a: markov_numpy(*a, gap0=1, recent0=1), "both exponents"),
@@ -317,17 +323,32 @@ WRONG = {
         ("other axis", watched_wrong("nan", dim=0), "over the candidates"),
         ("rows", watched_wrong("rows"), "by a liked candidate"),
         ("eye", first_films_only, "torch.eye hides column 0"),
-        ("-1e9", watched_wrong("-1e9"), "only film 1 is liked': with no other liked film your row has"),
+        (
+            "-1e9",
+            watched_wrong("-1e9"),
+            "only film 1 is liked': with no other liked film your row has",
+        ),
         ("inverted", watched_inverted, "only the film itself is looked at"),
         (
             "weights, no scale",
             watched_wrong("before", root=0, terms=False),
             "the scores are not divided by sqrt(d_k). (And that is not all",
         ),
-        ("not transposed", lambda q, k, v, liked: watched_torch(q, k, v, liked).T, "rows and columns"),
-        ("sorted", lambda q, k, v, liked: watched_torch(q, k, v, liked.sort().values),
-         "'films 2 and 0 are liked': "),
-        ("three films", lambda q, k, v, liked: watched_torch(q[:3], k, v, liked), "'random films': "),
+        (
+            "not transposed",
+            lambda q, k, v, liked: watched_torch(q, k, v, liked).T,
+            "rows and columns",
+        ),
+        (
+            "sorted",
+            lambda q, k, v, liked: watched_torch(q, k, v, liked.sort().values),
+            "'films 2 and 0 are liked': ",
+        ),
+        (
+            "three films",
+            lambda q, k, v, liked: watched_torch(q[:3], k, v, liked),
+            "'random films': ",
+        ),
         ("in place", changes_the_scores, "changes its input"),
     ],
 }

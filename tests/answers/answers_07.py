@@ -308,14 +308,28 @@ WRONG = {
         ("booleans", third(lambda m: square(~m)), "holds True and False"),
         ("queries", third(lambda m: square(m).mT.double().log()), "blocks rows, the queries"),
         ("heads outside", heads_outside, "all entries for head 1"),
-        ("no heads", lambda known, n_heads: masks(known, 1), "2 heads': your attn_mask of the module has shape (2, 3, 3)"),
+        (
+            "no heads",
+            lambda known, n_heads: masks(known, 1),
+            "2 heads': your attn_mask of the module has shape (2, 3, 3)",
+        ),
         ("two dimensions", second(lambda m: m[:, 0, 0]), "of the function has shape (1, 3)"),
         ("integers", masks_of_integers, "PyTorch refuses whole numbers"),
         ("part left out", lambda known, n_heads: (~known, ..., known), "still `...`"),
-        ("one entry", lambda known, n_heads: masks(known[:1], n_heads) if len(known) < 3
-         else masks(known[:1].expand(len(known), -1), n_heads), "2 entries, 3 slots, 2 heads': your key"),
-        ("first and third", lambda known, n_heads: (known, *masks(known, 1)[1:]) ,
-         "your key_padding_mask is the wrong way round"),
+        (
+            "one entry",
+            lambda known, n_heads: (
+                masks(known[:1], n_heads)
+                if len(known) < 3
+                else masks(known[:1].expand(len(known), -1), n_heads)
+            ),
+            "2 entries, 3 slots, 2 heads': your key",
+        ),
+        (
+            "first and third",
+            lambda known, n_heads: (known, *masks(known, 1)[1:]),
+            "your key_padding_mask is the wrong way round",
+        ),
         ("-2", third(lambda m: square(~m) * -2.0), "your attn_mask of the module is not right"),
     ],
     "07.2": [
@@ -329,13 +343,21 @@ WRONG = {
         ("a quarter each", evenly, "yet its map has weights"),
         ("another scale", other_scale, "unknown slots': your answer is not right"),
         ("one head", lambda m, x, k: safe(m, x, k)[:, 0, None], "shape (2, 1, 4, 4) came"),
-        ("two heads of any", lambda m, x, k: safe(m, x, k)[:, :2], "random entries': your answer: sh"),
+        (
+            "two heads of any",
+            lambda m, x, k: safe(m, x, k)[:, :2],
+            "random entries': your answer: sh",
+        ),
         ("rows closed", rows_closed, "the rows of unknown slots are emptied"),
         ("left in eval mode", left_in_eval, "it was in training mode, and now it is in eval mode"),
         ("left without dropout", left_without_dropout, "dropout was 0.5, now it is 0.0"),
         ("other numbers", retrained, "the numbers in the module"),
         ("still the same", lambda m, x, k: m(x, x, x, key_padding_mask=k)[1], "this still gives"),
-        ("averaged, turned round", lambda m, x, k: ask(m, x, k, average=True), "heads are averaged"),
+        (
+            "averaged, turned round",
+            lambda m, x, k: ask(m, x, k, average=True),
+            "heads are averaged",
+        ),
     ],
     "07.3": [
         ("exactly 1", 0.0, "did you ask for exactly 1"),
@@ -361,7 +383,11 @@ WRONG = {
             "you multiply by x; the way is x - baseline long. (And that is not all",
         ),
         ("0 / 0", shares_of_the_change, "x is the baseline': your answer holds NaN"),
-        ("four inputs", lambda f, x, b: ig_batch(f, x, b) if len(x) < 4 else 0 * x, "random curve': your parts"),
+        (
+            "four inputs",
+            lambda f, x, b: ig_batch(f, x, b) if len(x) < 4 else 0 * x,
+            "random curve': your parts",
+        ),
         ("from zero", lambda f, x, b: (x - b) * mean_slopes(f, x, 0 * x), "begins at zero"),
         ("leave-one-out", without_one, "this is leave-one-out"),
         ("absolute", lambda f, x, b: ig_batch(f, x, b).abs(), "keep the signs"),

@@ -277,7 +277,11 @@ WRONG = {
         ("truth not masked", share_truth_open, "truth has a number': the truth has old numbers"),
         ("method not masked", share_values_open, "method has a number': the method has old"),
         ("single ones left out", share_choices_only, "single attribute': you leave out films"),
-        ("still the same", lambda v, t, m: (v.argmax(1) == t.argmax(1)).float().mean(), "this still"),
+        (
+            "still the same",
+            lambda v, t, m: (v.argmax(1) == t.argmax(1)).float().mean(),
+            "this still",
+        ),
         ("signed, truth not masked", share_signed_open, "the top reason has the largest absolute"),
         ("half", lambda v, t, m: 0.5, "slot where the method has a number': "),
         ("per film", lambda v, t, m: v.abs().argmax(1) == t.abs().argmax(1), "shape (2,) came"),
@@ -327,8 +331,11 @@ WRONG = {
             lambda s, t, b, v: curve_by(lambda s, t, v: v.argsort().tolist())(s, t, 0.0, v),
             "the strongest reason goes first. (And that is not all",
         ),
-        ("two at least", lambda s, t, b, v: curve_loops(s, t, b, v) if len(s) > 1 else [b, b],
-         "one attribute': your answer is not right"),
+        (
+            "two at least",
+            lambda s, t, b, v: curve_loops(s, t, b, v) if len(s) > 1 else [b, b],
+            "one attribute': your answer is not right",
+        ),
         ("in place", changes_scores, "changes its input"),
     ],
     "08.4": [
@@ -352,11 +359,18 @@ WRONG = {
         ("weights only", lambda s: sparse_sorted(s)[0], "these are the weights"),
         ("the 1 forgotten", one_forgotten, "your weights sum to"),
         ("within one", within_one, "you take all scores less than 1 below"),
-        ("equal ones", lambda s: sparse_sorted(s) if s.std() != 0 else ([1.0] + [0.0] * (len(s) - 1), 1.0),
-         "all scores equal': "),
+        (
+            "equal ones",
+            lambda s: sparse_sorted(s) if s.std() != 0 else ([1.0] + [0.0] * (len(s) - 1), 1.0),
+            "all scores equal': ",
+        ),
         ("not for one", lambda s: sparse_sorted(s) if len(s) > 1 else (s, s[0]), "one score': "),
         ("five at most", lambda s: sparse_sorted(s[:5]), "random scores': "),
-        ("large ones only", lambda s: sparse_sorted(s) if s.max() > 0 else the_largest(s), "below 0': "),
+        (
+            "large ones only",
+            lambda s: sparse_sorted(s) if s.max() > 0 else the_largest(s),
+            "below 0': ",
+        ),
         (
             "the last is 0",
             lambda s: sparse_sorted(s) if len(s) != 3 or s[2] > 0.1 else the_largest(s),
