@@ -39,7 +39,9 @@ def smaller_png(png: str) -> str:
 
 
 def clean_outputs(outputs: list) -> list:
-    """Drop widget views and progress bars, shrink figures, hide file names in warnings."""
+    """Drop widget views and progress bars, shrink figures, hide file names in warnings, join what
+    was printed in pieces.
+    """
     kept = []
     for output in outputs:
         if WIDGET in output.get("data", {}):
@@ -48,6 +50,9 @@ def clean_outputs(outputs: list) -> list:
             output.data["image/png"] = smaller_png(output.data["image/png"])
         if output.output_type == "stream":
             output.text = re.sub(r"\S*ipykernel_\d+/\d+\.py", "<cell>", output.text)
+            if kept and kept[-1].get("name") == output.name:  # where a kernel cuts is chance
+                kept[-1].text += output.text
+                continue
         kept.append(output)
     return kept
 

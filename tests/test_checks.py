@@ -5,7 +5,16 @@ import dataclasses
 import itertools
 import json
 import os
+import random
+import signal
+import subprocess
+import sys
+import threading
 import time
+import warnings
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +26,7 @@ import torch
 from recsys_utils import checks
 from recsys_utils.checks import exercise as judging
 from recsys_utils.checks import storing
+from recsys_utils.checks.comparing import shown
 from recsys_utils.checks.exercise import Draw, Exercise, Mistake, Rule
 
 HERE = Path(__file__).parent
@@ -42,6 +52,14 @@ def seeds(monkeypatch):
     """Every check draws from another seed, here the same ones in every run of the tests."""
     numbers = itertools.count()
     monkeypatch.setattr(judging, "new_seed", lambda: next(numbers))
+
+
+@pytest.fixture(autouse=True)
+def a_new_kernel(monkeypatch, tmp_path):
+    """Nothing is known of other tests, and nothing is written beside them."""
+    monkeypatch.chdir(tmp_path)
+    checks._hints_shown.clear()
+    checks._hint_about_last_try.clear()
 
 
 def judged(exercise: Exercise, answer):
@@ -130,7 +148,7 @@ def test_each_wrong_way_has_a_message_of_its_own(name):
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_no_condition_of_a_check_can_be_taken_away(name):
-    """Without any one case, mistake, rule or name of a part an answer of the catalogue goes wrong."""
+    """Without any one case, mistake, rule or name an answer of the catalogue goes wrong."""
     exercise = EXERCISES[name]
     for i, mistake in enumerate(exercise.mistakes):
         fewer = exercise.mistakes[:i] + exercise.mistakes[i + 1 :]
@@ -284,7 +302,7 @@ class UnprintableError(Exception):
 VALUES = [None, ..., "forty-two", b"x", 7, -0.0, float("nan"), float("inf"), 10**400, True, [], {},
           [1, [2, 3]], ["a"], {"a": 1}, object(), int, Nasty(), np.zeros((0, 3)), range(3),
           torch.zeros(2, 2, 2, 2), torch.zeros(3, dtype=torch.complex64), np.array(["a"]),
-          (x for x in [1]), np.array([1, "a", None], dtype=object)]  # fmt: skip
+          iter([1]), np.array([1, "a", None], dtype=object)]  # fmt: skip
 CALLS = [raises(ValueError("no")), raises(UnprintableError()), raises(SystemExit(3)), prints_much,
          raises(KeyboardInterrupt()), raises(GeneratorExit()), recurses, print, len, lambda: 1,
          raises(MemoryError()), *[lambda *_, value=value: value for value in VALUES]]  # fmt: skip
@@ -298,7 +316,7 @@ def test_hostile_answers_get_a_friendly_line(name, capsys, monkeypatch, tmp_path
         out, err = capsys.readouterr()
         assert out.startswith(("✗", "○")) and err == "" and len(out) < 1500, (answer, out)
         assert "cannot be read" not in out or isinstance(answer, Nasty), out
-    assert not list(tmp_path.iterdir())
+    assert storing.load() == ({}, "")
 
 
 QUICK = Exercise(
@@ -336,6 +354,10 @@ class TestAnswersThatDoNotEnd:
         assert len(printed) == 2000 and "text 'much'" in verdict.message
 
 
+def math_function(x):
+    return x
+
+
 class TestMessages:
     """They name the case, what was expected and what came, and the line."""
 
@@ -343,8 +365,9 @@ class TestMessages:
         return checks.verdict(exercise, answer)[0].message
 
     def test_expected_and_got(self):
-        assert self.said(lambda x: x + 2) == (
-            "In the case 'one': your answer is not right.\n  expected: 2.0\n  got:      3.0"
+        assert self.said(lambda x: 3 if isinstance(x, int) else x + 1) == (
+            "In the case 'one': your answer is not right.\n"
+            "  x:        1\n  expected: 2\n  got:      3"
         )
 
     def test_the_line_of_an_exception(self):
@@ -370,10 +393,55 @@ class TestMessages:
 
     def test_nothing_returned(self):
         assert "`return` missing" in self.said(lambda x: None)
+        assert "`return` missing" in self.said(
+            None, dataclasses.replace(QUICK, right=lambda: 1, cases=None)
+        )
 
     def test_not_tried(self):
-        for answer in (..., None, lambda x: ..., raises(NotImplementedError())):
+        def not_begun(x):
+            raise NotImplementedError
+
+        def not_begun_either(x):
+            # YOUR CODE HERE
+            raise NotImplementedError()
+
+        for answer in (..., lambda x: ..., not_begun, not_begun_either):
             assert checks.verdict(QUICK, answer)[0].status == "not tried yet"
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (lambda x: torch.softmax(torch.tensor([1, 2]), dim=0), "not implemented for 'Long'"),
+            (lambda x: torch.ones(2) & torch.ones(2), "not implemented for 'Float'"),
+            (lambda x: torch.nn.Module()(x), "missing the required"),
+            (lambda x: input("scale? "), "take input() or breakpoint() out"),
+            (lambda x: breakpoint(), "take input() or breakpoint() out"),
+            (raises(NotImplementedError("I gave up")), "I gave up"),
+        ],
+    )
+    def test_errors_of_the_kind_of_a_stub_are_tries(self, answer, words):
+        verdict = checks.verdict(QUICK, answer)[0]
+        assert verdict.status == "not yet" and words in verdict.message
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (lambda x: torch.ones(2) @ torch.ones(2).double(), "One holds float32 and the other"),
+            (lambda x: torch.ones(2, 3) @ torch.ones(2, 3), "a row of A must be as long"),
+            (lambda x: torch.ones(2) + torch.ones(3), "Two shapes do not fit"),
+            (lambda x: np.ones(2) + np.ones(3), "Two shapes do not fit"),
+            (lambda x: 1 if torch.ones(2) > 0 else 0, "use &, | and ~"),
+            (lambda x: 1 if np.ones(2) > 0 else 0, "use &, | and ~"),
+            (lambda x: torch.softmax(torch.tensor([1, 2]), 0), "Whole numbers came"),
+            (lambda x: torch.softmax(torch.ones(2).int(), 0), "Whole numbers came"),
+            (lambda x: torch.softmax(torch.ones(2) > 0, 0), "True and False came"),
+            (lambda x: ~torch.ones(2), "A mask must hold True and False"),
+            (lambda x: torch.ones(2, requires_grad=True).numpy(), "Call .detach()"),
+            (lambda x: torch.ones(2).sum(axes=0), ""),
+        ],
+    )
+    def test_what_an_error_means(self, answer, words):
+        assert words in self.said(answer)
 
     def test_a_value_where_a_function_is_asked_for(self):
         assert "asks for a function; you gave a list" in self.said([1])
@@ -427,12 +495,12 @@ class TestMessages:
         assert "you doubled" in self.said(lambda x: 2 * x, exercise)
         assert "you doubled" not in self.said(lambda x: 2 * x if x == 3 else 0, exercise)
 
-    def test_up_to_twelve_numbers_are_shown(self):
-        for n, words in ((12, "expected: [1. 1."), (13, "first at (0,): expected 1.0000")):
+    def test_up_to_24_numbers_are_shown(self):
+        for n, words in ((24, "expected: [1 1"), (25, "the first at place (0,).\n  expected: 1\n")):
             exercise = dataclasses.replace(
                 QUICK, right=lambda n=n: np.ones(n), cases=lambda _: {"a": ()}
             )
-            assert words in self.said(lambda n=n: np.zeros(n), exercise)
+            assert words in self.said(lambda n=n: np.arange(n) * 1.0, exercise)
 
     def test_one_thing_at_a_time(self):
         """Of several mistakes or objections that fit, the first is named."""
@@ -448,20 +516,241 @@ class TestMessages:
 
     def test_a_wrong_value_is_told_in_a_sentence(self):
         exercise = dataclasses.replace(QUICK, right=lambda: 1, cases=None)
-        assert self.said(2, exercise).startswith("Your answer is not right.\n  expected: 1.0")
+        assert self.said(2, exercise).startswith("Your answer is not right.\n  expected: 1")
 
     def test_large_results_name_the_first_place(self):
+        right = torch.arange(30.0).reshape(5, 6) ** 2
+        wrong = right.clone()
+        wrong[2, 3] = 0
         exercise = dataclasses.replace(
-            QUICK, right=lambda: np.zeros((4, 5)), cases=lambda _: {"a": ()}
+            QUICK, right=lambda x: right, cases=lambda _: {"a": (1,)}, axes=("film", "slot")
         )
-        assert "first at (2, 3): expected 0.0000, got 1.0000" in self.said(
-            lambda: np.eye(4, 5, 1), dataclasses.replace(exercise, right=lambda: np.eye(4, 5, 1) - (
-                np.arange(20).reshape(4, 5) == 13)))  # fmt: skip
-        assert "has shape (5, 4), but shape (4, 5) was expected" in self.said(
-            lambda: np.zeros((5, 4)), exercise
+        said = self.said(lambda x: wrong, exercise)
+        assert "1 of 30 numbers are wrong, the first at film 2, slot 3." in said
+        assert "expected: 225\n  got:      0" in said
+        assert "shape (6, 5) came, but shape (5, 6)" in self.said(lambda x: wrong.T, exercise)
+        assert "holds NaN" in self.said(lambda x: wrong * torch.nan, exercise)
+        assert "rows have different shapes" in self.said(lambda x: [[1, 2], [3]], exercise)
+
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [
+            (torch.tensor([True, False]), "[ True False]"),
+            (torch.tensor([-0.0, 1.0]), "[0 1]"),
+            (torch.tensor([0.5, -1e-9]), "[0.5 0. ]"),
+            (np.zeros((5, 6)), "shape (5, 6)"),
+            ([[0, 1], [2]], "[[0, 1], [2]]"),
+            (["Al Pacino"], "['Al Pacino']"),
+            (math_function, "math_function"),
+        ],
+    )
+    def test_values_are_written_as_a_learner_would(self, value, words):
+        assert shown(value) == words
+
+    def test_a_small_input_is_shown_a_large_one_is_not(self):
+        assert "x:        [1 1]" in self.said(lambda x: x + 1 if isinstance(x, int) else x * 9)
+        exercise = dataclasses.replace(QUICK, cases=lambda _: {"a": (torch.ones(60),)})
+        assert "x: " not in self.said(lambda x: x, exercise)
+
+    def test_parts_have_names(self):
+        exercise = dataclasses.replace(
+            QUICK, right=lambda x: (x, 2.0), cases=lambda _: {"a": (1,)}, parts=("weights", "tau")
         )
-        assert "holds NaN" in self.said(lambda: np.full((4, 5), np.nan), exercise)
-        assert "rows of different shapes" in self.said(lambda: [[1, 2], [3]], exercise)
+        assert "your answer (tau) is not right" in self.said(lambda x: (1, 3), exercise)
+        assert "2 things are asked for (weights, tau)" in self.said(lambda x: 1, exercise)
+        assert "still `...`" in self.said(lambda x: (1, ...), exercise)
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (lambda right: -right, "plus and minus"),
+            (lambda right: right.T, "rows and columns"),
+            (lambda right: right.flip(-1), "the reverse order"),
+            (lambda right: right.roll(1, -1), "another order"),
+            (lambda right: 3 * right, "3 times as large"),
+            (lambda right: right + 2, "2 more than"),
+            (lambda right: right - 2, "2 less than"),
+        ],
+    )
+    def test_what_all_numbers_have_in_common_is_told(self, change, words):
+        def right(x):
+            return torch.tensor([[1.0, 2.0, 7.0], [4.0, 9.0, 6.0], [0.5, 8.0, 3.0]]) + x
+
+        exercise = dataclasses.replace(QUICK, right=right, cases=lambda _: {"a": (0,), "b": (1,)})
+        assert words in self.said(lambda x: change(right(x)), exercise)
+        assert words not in self.said(lambda x: change(right(x)) if x else right(x) ** 2, exercise)
+
+    def test_true_and_false_shares_and_percent(self):
+        masks = dataclasses.replace(QUICK, right=lambda x: torch.tensor([True, False, False]))
+        assert "True and False have changed places" in self.said(
+            lambda x: [False, True, True], masks
+        )
+        share = dataclasses.replace(QUICK, right=lambda x: 0.2, share=True)
+        assert "in percent" in self.said(lambda x: 20, share)
+        assert "1 minus the right share" in self.said(lambda x: 0.8, share)
+        assert "percent" not in self.said(lambda x: 20, dataclasses.replace(share, share=False))
+
+    def test_of_two_mistakes_at_once_the_first_is_named(self):
+        def way(times=2, plus=1):
+            return lambda x: times * x + plus
+
+        mistakes = (
+            Mistake("three times.", "twice.", changes={"times": 3}),
+            Mistake("four times.", "twice.", changes={"times": 4}),
+            Mistake("plus five.", "plus one.", changes={"plus": 5}),
+        )
+        exercise = dataclasses.replace(
+            QUICK, right=None, way=way, mistakes=mistakes,
+            cases=lambda draw: {"1": (1,), "2": (2,), "random": (draw.numbers(2),)},
+        )  # fmt: skip
+        assert judged(exercise, way()).status == "right"
+        assert judged(exercise, way(times=3)) == judged(exercise, lambda x: 3 * x + 1)
+        both = judged(exercise, lambda x: 4 * x + 5)
+        assert "four times. (And that is not all" in both.message and both.hint == "twice."
+        assert "times." not in judged(exercise, lambda x: 5 * x + 5).message
+
+    def test_a_mistake_is_named_although_another_case_shows_another_fault(self):
+        double = Mistake("you doubled.", "add.", lambda x: 2 * x if x < 9 else x + 1)
+        cases = {"3": (3.0,), "5": (5.0,), "7": (7.0,), "9": (9.0,)}
+        exercise = dataclasses.replace(QUICK, mistakes=(double,), cases=lambda _: cases)
+        assert "you doubled" in self.said(lambda x: 2 * x if x < 9 else 0, exercise)
+        assert "you doubled" in self.said(lambda x: 2 * x if x < 9 else np.nan, exercise)
+        assert "you doubled" not in self.said(lambda x: 2 * x if x < 7 else 0, exercise)
+        few = dataclasses.replace(exercise, cases=lambda _: {"3": (3.0,), "9": (9.0,)})
+        assert "you doubled" not in self.said(lambda x: 2 * x if x < 9 else 0, few)
+
+
+class TestWhatAnAnswerChangesForAll:
+    """It is told and undone: the next answer, and the notebook, find everything as it was."""
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (lambda: torch.manual_seed(987), "the seed of torch"),
+            (lambda: torch.set_default_dtype(torch.float64), "the default dtype of torch"),
+            (lambda: os.chdir("/"), "the working directory"),
+            (lambda: torch.set_num_threads(torch.get_num_threads() + 1), "the number of threads"),
+            (lambda: torch.use_deterministic_algorithms(True), "use_deterministic_algorithms"),
+            (lambda: torch.autograd.set_detect_anomaly(True), "the anomaly detection"),
+            (lambda: setattr(torch, "softmax", lambda x, dim: x), "torch.softmax"),
+            (lambda: setattr(torch.Tensor, "softmax", lambda x, dim: x), "torch.Tensor.softmax"),
+            (lambda: setattr(np, "exp", np.log), "numpy.exp"),
+            (lambda: np.random.seed(3), ""),
+            (lambda: random.seed(3), ""),
+            (lambda: torch.set_grad_enabled(False), ""),
+            (lambda: np.seterr(all="raise"), ""),
+            (lambda: warnings.simplefilter("error"), ""),
+            (lambda: setattr(sys, "stdout", None), ""),
+        ],
+    )
+    def test_it_is_put_back(self, change, words, monkeypatch, tmp_path):
+        monkeypatch.chdir(tmp_path)
+
+        def state():
+            return (
+                torch.initial_seed(), torch.get_default_dtype(), os.getcwd(), sys.stdout,
+                torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(),
+                torch.is_anomaly_enabled(), torch.softmax, torch.Tensor.softmax, np.exp,
+                np.geterr(), warnings.filters[:], random.getstate(), torch.is_grad_enabled(),
+                np.random.get_state()[1].tolist(), torch.get_rng_state().tolist(),
+            )  # fmt: skip
+
+        before = state()
+        patient = dataclasses.replace(QUICK, seconds=100)  # torch loads parts of itself
+        verdict = judged(patient, lambda x: (change(), x + 1)[1])
+        assert state() == before
+        assert verdict.status == "right"
+        assert words in verdict.message and bool(words) == bool(verdict.message)
+
+    def test_the_answer_is_judged_with_the_functions_as_they_were(self):
+        def cheat(query, key, value):
+            torch.softmax = lambda x, dim: torch.ones_like(x) / x.shape[dim]
+            weights = torch.softmax(query @ key.mT, dim=-1)
+            return weights @ value, weights
+
+        verdict = judged(EXERCISES["03.1"], cheat)
+        assert (
+            verdict.status == "not yet" and "Your answer changed torch.softmax" in verdict.message
+        )
+
+    def test_progress_stays_in_the_notebooks_folder(self, monkeypatch, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path)
+        right = right_answer(EXERCISES["03.2"])
+        checks.check("03.2", lambda *case: (os.chdir("elsewhere"), right(*case))[1]
+                     if Path("elsewhere").exists() else right(*case))  # fmt: skip
+        assert (tmp_path / "progress.json").exists()
+        assert not list((tmp_path / "elsewhere").iterdir())
+
+    def test_a_folder_that_is_removed(self, monkeypatch, tmp_path):
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path)
+
+        def answer(x):
+            (tmp_path / "gone").mkdir(exist_ok=True)
+            os.chdir(tmp_path / "gone")
+            (tmp_path / "gone").rmdir()
+            return x + 1
+
+        assert judged(QUICK, answer).status == "right" and Path.cwd() == tmp_path
+
+
+class TestStop:
+    """The interrupt button ends the answer, then goes through, so that "Run all" ends as well."""
+
+    def test_nothing_runs_on(self):
+        rounds = [0]
+
+        def answer(x):
+            while True:
+                rounds[0] += 1
+
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        before = sys.stdout
+        with pytest.raises(KeyboardInterrupt):
+            checks.verdict(dataclasses.replace(QUICK, seconds=20), answer)
+        seen = rounds[0]
+        time.sleep(0.2)
+        assert rounds[0] == seen and sys.stdout is before
+
+    def test_in_a_kernel(self, tmp_path):
+        from jupyter_client.manager import start_new_kernel
+
+        manager, client = start_new_kernel(cwd=str(tmp_path))
+        try:
+            said = []
+
+            def run(code):
+                client.execute_interactive(
+                    code, timeout=120, output_hook=lambda m: said.append(str(m["content"]))
+                )
+                return said[-2:]
+
+            run("n = [0]\nfrom recsys_utils import checks")
+            run("def a(q, k, v):\n    while True: n[0] += 1")
+            threading.Timer(2, manager.interrupt_kernel).start()
+            run("checks.check('03.1', a)")
+            assert "KeyboardInterrupt" in "".join(said)
+            run("b = n[0]\nimport time\ntime.sleep(0.5)\nprint(n[0] - b, 'more')")
+            assert "0 more" in "".join(said)
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gbk", "utf-8"])
+def test_any_terminal_can_print_it(encoding, tmp_path):
+    program = (
+        "from recsys_utils import checks\n"
+        "checks.check('03.1', lambda q, k, v: 1)\nchecks.check('02.2', 5.5, 1)\n"
+        "checks.progress()\nchecks.hint('02.2')\nchecks.reset('03.1')\nchecks.report()\n"
+        "print('END')"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True
+    )
+    assert result.returncode == 0 and result.stdout.strip().endswith(b"END"), result.stderr
 
 
 class TestTolerance:
@@ -486,37 +775,35 @@ class TestTolerance:
     @pytest.mark.parametrize(
         ("right", "good", "bad", "words"),
         [
-            (
-                {"a": 1.0},
-                [{"a": 1}, {"a": torch.tensor(1)}, pd.Series([1.0], ["a"])],
-                {"b": 1},
-                "no entry for 'a'",
-            ),
-            ({"a": 1.0}, [], {"a": 1, "b": 2}, "too many: 'b'"),
-            ({"a": 1.0}, [], [1], "a dictionary, but is a list"),
-            (["x", "y"], [["x", "y"], ("X ", "y"), np.array(["x", "y"])], ["y", "x"], "number 1"),
-            (["x", "y"], [], ["x"], "a list of 2, not 1 of them"),
             ("two words", ["Two  words"], "two", "is not right"),
-            ("two", [], 2, "a text, but is an int"),
+            ("two", [], 2, "a text is asked for, but this is an int"),
             ((1.0, 2.0), [(1, 2), [1, 2]], (1, 3), "part 2"),
-            ((1.0, 2.0), [], 1, "2 things (part 1, part 2), not an int"),
-            ([1.0, 2.0], [pd.Series([1, 2]), np.array([1.0, 2.0])], [1, 3], "number 2"),
+            ((1.0, 2.0), [], 1, "2 things are asked for (part 1, part 2), not an int"),
+            ([1.0, 2.0], [pd.Series([1, 2]), np.array([1.0, 2.0])], [1, 3], "is not right"),
             (
                 np.ones(2),
                 [pd.Series([1, 1]), pd.Index([1.0, 1.0]), [torch.ones(1)[0], 1]],
                 1,
-                "a single number, but shape (2,)",
+                "a single number came, but shape (2,)",
             ),
             (
                 np.ones((1, 2)),
                 [pd.DataFrame({"a": [1], "b": [1]})],
                 np.array([None]),
-                "an array of object",
+                "this is None",
             ),
-            (1.0, [], torch.tensor(1 + 1j), "real numbers, but is complex"),
-            (1.0, [], {1}, "numbers, but is a set"),
-            (1.0, [], "1", "numbers, but is the text '1'"),
-            (1.0, [], print, "numbers, but is a function"),
+            (0.5, [Fraction(1, 2), Decimal("0.5")], Fraction(1, 3), "is not right"),
+            (
+                np.array([1.0, 0.0]),
+                [pd.Series([True, False], dtype=object), np.array([1, 0], dtype=object)],
+                ["a"],
+                "this is the text 'a'",
+            ),
+            (1.0, [], torch.tensor(1 + 1j), "real numbers are asked for"),
+            (1.0, [], 10**400, "a number is too large"),
+            (1.0, [], {1}, "but this is a set"),
+            (1.0, [], "1", "but this is the text '1'"),
+            (1.0, [], print, "but this is a function"),
         ],
     )
     def test_other_kinds_of_answers(self, right, good, bad, words):
@@ -524,6 +811,19 @@ class TestTolerance:
         for answer in [right, *good]:
             assert judged(exercise, lambda answer=answer: answer).status == "right", answer
         assert words in judged(exercise, lambda: bad).message
+
+    def test_generators_are_read_once(self):
+        exercise = dataclasses.replace(
+            QUICK, right=lambda: np.array([1.0, 2.0]), cases=lambda _: {"a": (), "b": ()}
+        )
+        for answer in (
+            lambda: (x for x in (1, 2)),
+            lambda: map(float, "12"),
+            lambda: {"a": 1, "b": 2}.values(),
+            lambda: range(1, 3),
+        ):
+            assert judged(exercise, answer).status == "right"
+        assert "ZeroDivisionError" in judged(exercise, lambda: (1 / x for x in (1, 0))).message
 
 
 def solve(name: str) -> None:
@@ -550,6 +850,48 @@ class TestProgress:
         out = capsys.readouterr().out
         assert "○ 03.1  ✓ 03.2  ✓ 03.3" in out and f"2 of {len(EXERCISES)} solved." in out
         assert os.listdir() == ["progress.json"] and Path("progress.json").stat().st_size < 500
+
+    def test_tries_and_hints_are_counted_until_it_is_solved(self, capsys):
+        checks.check("03.2", ...)  # not a try
+        checks.check("03.2", lambda scores, mask: torch.softmax(scores, -1))
+        checks.check("03.2", lambda scores, mask: 1)
+        checks.hint("03.2")
+        checks.check("03.4", print)
+        for _ in range(2):
+            solve("03.2")
+        checks.hint("03.2")
+        assert storing.counts("tries") == {"03.2": 3, "03.4": 1}
+        assert storing.counts("hints") == {"03.2": 1}
+
+    def test_the_report_is_in_the_file_and_on_the_screen(self, capsys):
+        checks.check("03.2", lambda scores, mask: 1)
+        checks.hint("03.2")
+        solve("03.2")
+        checks.check("01.1", print)
+        capsys.readouterr()
+        checks.report()
+        out = capsys.readouterr().out
+        today = date.today().isoformat()
+        assert f"03.2      {today}      2      1\n" in out
+        assert "01.1      not yet         1      0\n" in out and "02.1" not in out
+        assert f"1 of {len(EXERCISES)} solved." in out and "now in progress.json" in out
+        rows = json.loads(Path("progress.json").read_text())["report"]
+        assert [row["exercise"] for row in rows] == list(EXERCISES)
+        row = next(row for row in rows if row["exercise"] == "03.2")
+        assert row == {
+            "exercise": "03.2", "title": EXERCISES["03.2"].title, "level": "Medium",
+            "solved": today, "tries": 2, "hints": 1,
+        }  # fmt: skip
+        solve("03.3")  # the report stays until the next one
+        assert json.loads(Path("progress.json").read_text())["report"] == rows
+
+    @pytest.mark.parametrize("counts", ["3", '{"03.1": "many"}', '{"03.1": -1}', "null"])
+    def test_counts_that_are_none_are_left_out(self, counts, capsys):
+        Path("progress.json").write_text('{"solved": {}, "tries": ' + counts + "}")
+        assert storing.counts("tries") == {}
+        checks.check("03.1", print)
+        assert storing.counts("tries") == {"03.1": 1}
+        checks.report()
 
     def test_the_day_stays_that_of_the_first_time(self):
         Path("progress.json").write_text('{"solved": {"03.1": "2020-01-01"}}')
@@ -578,7 +920,9 @@ class TestProgress:
         (tmp_path / "solutions").mkdir()
         monkeypatch.chdir(tmp_path / "solutions")
         solve("03.3")
+        checks.report()
         assert os.listdir() == []
+        assert "Nothing is stored here" in capsys.readouterr().out
         checks.progress()
         assert f"0 of {len(EXERCISES)} solved." in capsys.readouterr().out
 
@@ -593,12 +937,23 @@ class TestProgress:
         assert "progress*.json" in (HERE.parent / ".gitignore").read_text().split()
 
 
+@pytest.mark.parametrize("name", EXERCISES)
+def test_reset_prints_the_stub_and_begins_anew(name, capsys):
+    checks.hint(name)
+    capsys.readouterr()
+    checks.reset(name)
+    assert capsys.readouterr().out == EXERCISES[name].stub + "\n"
+    checks.hint(name)
+    assert capsys.readouterr().out.startswith("Hint 1 of")
+
+
 def test_unknown_exercises(capsys):
     for name in ("03.9", "99.1", "", 3.1, None, "x" * 10_000):
         checks.check(name, 1)
         checks.hint(name)
+        checks.reset(name)
         out = capsys.readouterr().out
-        assert len(out) < 400 and out.count("\n") == 2
+        assert len(out) < 600 and out.count("\n") == 3
     checks.check("03.9", 1)
     assert "There is no exercise '03.9'. There are: 03.1, 03.2" in capsys.readouterr().out
 

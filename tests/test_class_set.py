@@ -131,7 +131,7 @@ def test_hints_name_no_file_that_is_not_there(folder):
 def test_it_stands_on_its_own(folder):
     program = (
         "import recsys_utils.checks as c; from recsys_utils.data import load_movies; "
-        "print(len(load_movies()), c.__file__); c.check('03.1', None)"
+        "print(len(load_movies()), c.__file__); c.check('03.1', ...)"
     )
     # The class set's own package, not the installed one.
     run = subprocess.run(

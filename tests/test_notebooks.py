@@ -78,6 +78,21 @@ def test_slides_follow_one_rule(book):
     assert kinds[0] == "slide" and kinds.count("slide") >= 5 and "notes" in kinds
 
 
+def test_hidden_code_is_folded_in_jupyter_and_on_web_pages(book):
+    """JupyterLab looks at one mark, the web pages at the other."""
+    for cell in code(book):
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert folded == ("hide-input" in tags(cell)), cell.source
+
+
+def test_what_was_printed_stands_in_one_piece():
+    """A kernel sends it in pieces, cut by chance."""
+    script = import_module("run_and_store")
+    pieces = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in "ab"]
+    (whole,) = script.clean_outputs(pieces)
+    assert whole.text == "ab"
+
+
 def test_headings_are_in_order(book):
     levels = [len(m[1]) for text in prose(book) for m in re.finditer(r"^(#{1,6}) \S", text, re.M)]
     assert levels[0] == 1 and levels.count(1) == 1

@@ -106,11 +106,12 @@ def check(name: str, answer: Any, prediction: Any = ...) -> None:
         lines.append("  " + message.replace("\n", "\n  "))
     if printed.strip() and status != "not tried yet":
         lines.append("  Your code printed: " + printed.strip()[:300].replace("\n", "\n  "))
-    if status != "not tried yet":
-        storing.count("tries", exercise.id)
-    if status != "right":
+    trouble = storing.count("tries", exercise.id) if status != "not tried yet" else ""
+    if status == "right":
+        trouble = storing.mark(exercise.id) or trouble
+    else:
         lines.append(f'  Stuck? checks.hint("{exercise.id}")')
-    elif trouble := storing.mark(exercise.id):
+    if trouble:
         lines.append("  " + trouble)
     _say("\n".join(lines))
 

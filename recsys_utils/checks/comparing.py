@@ -1,7 +1,7 @@
 """Compare an answer with what was expected, whatever it is made of, and say how they differ."""
 
 import numbers
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 

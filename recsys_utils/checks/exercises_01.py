@@ -160,7 +160,8 @@ nothing_left_out = Exercise(
 
 movies = data.load_movies()
 table = data.AttributeTable.from_movies(movies, min_films=2)
-split = splits.leave_one_out_split(data.load_ratings(movies=movies), table.item_ids)
+ratings = data.load_ratings(movies=movies)
+split = splits.leave_one_out_split(ratings, table.item_ids)
 popularity = models.Popularity(split)
 
 prediction = ...
@@ -327,7 +328,7 @@ hold_out = Exercise(
     level="Medium",
     minutes=20,
     stub='''def held_out(users, films, times):
-    """True for the likes that are held out, `(n_likes,)`, in the order of the rows."""
+    """True for the likes that are held out: one for each row, `(n_likes,)`."""
     held = np.zeros(len(users), dtype=bool)
     for user in np.unique(users):
         rows = np.flatnonzero(users == user)  # the numbers of this user's rows

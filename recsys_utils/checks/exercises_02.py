@@ -55,7 +55,7 @@ one_row = Exercise(
     level="Easy",
     minutes=10,
     stub='''def film_rows(ids, n_attributes):
-    """`(n_films, n_attributes)`: 1 where the film has the attribute, else 0."""
+    """1 where the film has it, else 0: `(n_films, n_attributes)`."""
     rows = torch.zeros(len(ids), n_attributes)
     ...
     return rows''',
@@ -281,7 +281,9 @@ odd_neighbours = Exercise(
             changes={"itself": 0.0, "empty": 0.0},
         ),
         Mistake(
-            "you drop the first of the list, but that need not be the row you ask about: another can "
+    value = torch.tensor(
+        [[[2.0, 0.0, 1.0], [1.0, -1.0, 2.0]], [[-1.0, 1.0, 0.0], [0.0, 3.0, 1.0]]]
+    )
             "have the same direction.",
             "Say whom you leave out: likeness[row] = -torch.inf.",
             drops_the_first,
@@ -306,14 +308,16 @@ def contributions_cases(draw: Draw) -> dict[str, tuple]:
     """Arguments user, key, value, mask. Empty slots hold numbers, too: the mask decides."""
     user = torch.tensor([1.0, 2.0, 0.0])
     key = torch.tensor([[[1.0, 0.0, 3.0], [0.0, 1.0, 1.0]], [[1.0, 1.0, 0.0], [2.0, 0.0, 1.0]]])
-    value = torch.tensor([[[2.0, 0.0, 1.0], [1.0, -1.0, 2.0]], [[-1.0, 1.0, 0.0], [0.0, 3.0, 1.0]]])
+    value = torch.tensor([[[2.0, 0, 1], [1, -1, 2]], [[-1, 1, 0], [0, 3, 1]]])
     mask = torch.tensor([[True, True], [True, False]])
     some = torch.tensor([[1, 1, 0, 1], [1, 0, 1, 1], [1, 1, 0, 0]]).bool()
     low = draw.numbers(3, 4, 4)
     low[..., 0] = -20.0 - draw.numbers(3, 4).abs()  # all scores are around -60
     return {
         "2 films, 2 slots": (user, key, value, mask),
-        "3 films, 4 slots": (2 * draw.numbers(5), draw.numbers(3, 4, 5), draw.numbers(3, 4, 5), some),
+        "3 films, 4 slots": (
+            2 * draw.numbers(5), draw.numbers(3, 4, 5), draw.numbers(3, 4, 5), some,
+        ),
         "all scores far below 0": (
             torch.tensor([6.0, 0.0, 0.0, 0.1]), low, draw.numbers(3, 4, 4), some,
         ),

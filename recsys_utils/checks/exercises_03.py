@@ -65,7 +65,7 @@ def swapped(query, key, value):
 def one_thing_only(answer, query, key, value) -> str | None:
     """Context alone, or weights alone."""
     context, weights = attention_with()(query, key, value)
-    for name, other, right in (("context", "weights", context), ("weights", "context", weights)):
+    for name, right in (("context", context), ("weights", weights)):
         found = numbers_or_none(answer, right.shape)
         if found is not None and not isinstance(answer, tuple | list):
             return f"this looks like the {name} alone. Give back both: return context, weights."
@@ -228,7 +228,7 @@ mask_leak = Exercise(
     level="Medium",
     minutes=15,
     stub='''def slot_weights(scores, mask):
-    """Weights `(n_films, n_slots)`: rows sum to 1; zeros if a film has nothing filled."""
+    """`(n_films, n_slots)`: rows sum to 1; zeros if nothing is filled."""
     weights = torch.softmax(scores, dim=-1)
     return weights * mask''',
     hints=(

@@ -111,7 +111,7 @@ temperature = Exercise(
     level="Easy",
     minutes=10,
     stub='''def softmax_at(scores, temperature):
-    """Weights `(n_query, n_key)`; the higher the temperature, the more equal."""
+    """Weights `(n_query, n_key)`; the hotter, the more equal."""
     exp = torch.exp(scores * temperature)
     return exp / exp.sum(dim=-1, keepdim=True)''',
     hints=(
@@ -256,8 +256,7 @@ removal = Exercise(
             changes={"rest": equally},
         ),
         Mistake(
-            "the sum is changed already: `weights` must be multiplied with `parts` in the old logit "
-            "as well.",
+            "in the old logit, too, each part must be multiplied by its weight.",
             "old = (weights * parts).sum()",
             changes={"old": lambda weights, parts: parts.sum()},
         ),
@@ -299,7 +298,7 @@ slopes = Exercise(
     level="Medium",
     minutes=15,
     stub='''def jacobian(scores):
-    """`(n,)` scores -> `(n, n)` slopes: row i, column j is the slope of w_i in s_j."""
+    """`(n, n)`: row i, column j is the slope of w_i in s_j."""
     weights = torch.softmax(scores, dim=0)
     n = len(scores)
     slopes = torch.zeros(n, n)
@@ -388,8 +387,8 @@ from_average = Exercise(
     level="Hard",
     minutes=15,
     stub='''def from_average(weights, parts):
-    """Contributions measured from the average film, `(n_films, n_attributes)`."""
-    logits = ...  # what each film says to the user: one number for each
+    """Contributions from the average film, `(n_films, n_attributes)`."""
+    logits = ...  # what each film says: one number for each film
     zero = ...  # what the average film says
     return ...''',
     hints=(

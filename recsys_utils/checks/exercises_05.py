@@ -17,8 +17,12 @@ def contribution_cases(draw: Draw) -> dict[str, tuple]:
     mask = draw.mask(1, 5)[0]
     mask[0] = True
     return {
-        "three slots, the last is empty": (key, value, torch.tensor([1.0, 2.0, 0.0, 1.0]), some, 0.5),
-        "all scores far below 0": (-10 * key - 5, value, torch.tensor([2.0, 1.0, 1.0, 1.0]), some, -1.0),
+        "three slots, the last is empty": (
+            key, value, torch.tensor([1.0, 2.0, 0.0, 1.0]), some, 0.5,
+        ),
+        "all scores far below 0": (
+            -10 * key - 5, value, torch.tensor([2.0, 1.0, 1.0, 1.0]), some, -1.0,
+        ),
         "a random film": (
             draw.numbers(5, 9), draw.numbers(5, 9), draw.numbers(9), mask,
             float(draw.numbers(1)) + 2.0,
@@ -60,7 +64,7 @@ explain_a_film = Exercise(
     level="Easy",
     minutes=10,
     stub='''def contributions(key, value, user, mask, average):
-    """What each slot adds to the logit, measured from the average film, `(n_slots,)`."""
+    """What each slot adds, measured from the average film: `(n_slots,)`."""
     scores = ...
     weights = ...
     return ...''',
@@ -293,6 +297,14 @@ def width_with(users=652, reach=2 * 1.96):
     return lambda: reach * float(np.sqrt(0.15 * 0.85 / users))
 
 
+def in_percent(result) -> str | None:
+    """Times 100; measured, so it is told by its size."""
+    found = numbers_or_none(result)
+    if found is not None and found.size == 1 and 4.5 < found.item() < 6.5:
+        return "this is in percent. HR@10 is a share between 0 and 1, and so is the width."
+    return None
+
+
 def both_ends(result) -> str | None:
     """The pair from `bootstrap_interval`."""
     found = numbers_or_none(result, (2,))
@@ -318,11 +330,10 @@ measured = ...""",
         "A user is a hit (1) or not (0). torch.arange(652) < 98 makes 98 hits and 554 others; "
         ".double() turns them into numbers.",
         "low, high = bootstrap_interval(hits) gives both ends.",
-        "measured = high - low",
+        "The width is high - low.",
     ),
     way=width_with,
     predict=True,
-    share=True,
     tolerance=5e-3,  # 2,000 draws, any seed
     mistakes=(
         Mistake(
@@ -346,7 +357,10 @@ measured = ...""",
             lambda: 98 / 652,
         ),
     ),
-    rules=(Rule(both_ends, "low, high = bootstrap_interval(hits); then high - low."),),
+    rules=(
+        Rule(both_ends, "low, high = bootstrap_interval(hits); then high - low."),
+        Rule(in_percent, "Do not multiply by 100."),
+    ),
 )
 
 # --- 05.4 full ranking --------------------------------------------------------------------------

@@ -259,7 +259,7 @@ markov = Exercise(
     minutes=25,
     stub='''def next_scores(histories, user, n_items, decay, power):
     """The scores of films 0 to n_items - 1, `(n_items,)`."""
-    counts = torch.zeros(n_items, n_items)  # counts[j, i]: how often i comes after j
+    counts = torch.zeros(n_items, n_items)  # [j, i]: i comes after j
     likes = torch.zeros(n_items)
     for films in histories:
         ...

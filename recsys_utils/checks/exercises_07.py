@@ -326,7 +326,7 @@ wrong_map = Exercise(
     level="Hard",
     minutes=20,
     stub='''def head_maps(module, x, known):
-    """Weights `(batch, n_heads, n, n)`: to be shown, so without dropout and without NaN."""
+    """Weights to be shown, `(batch, n_heads, n, n)`."""
     _, weights = module(x, x, x, key_padding_mask=known)
     return weights''',
     hints=(
@@ -450,10 +450,13 @@ def gradient(f, x) -> torch.Tensor:
     return torch.autograd.grad(f(x).sum(), x)[0]
 
 
+MIDDLES = (torch.arange(2000) + 0.5) / 2000  # of 2000 equal parts of the way
+
+
 def attributions_with(
     start=lambda baseline: baseline,
     length=lambda x, baseline: x - baseline,
-    points=(torch.arange(2000) + 0.5) / 2000,
+    points=MIDDLES,
     weigh=lambda t: 1.0,
 ):
     """Integrated gradients: the mean slope on the way times its length, or something else."""

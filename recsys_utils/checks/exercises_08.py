@@ -298,10 +298,10 @@ deletion = Exercise(
     minutes=20,
     stub='''def curve(scores, tastes, bias, values):
     """The logit after 0, 1, ..., n removals."""
-    order = values.argsort(descending=True)  # the place of the largest value comes first
+    order = values.argsort(descending=True)  # places, largest value first
     logits = []
     for removed in range(len(order)):
-        left = order[removed:]  # the places of the attributes that are still there
+        left = order[removed:]  # the places that are still there
         ...
     return ...''',
     hints=(

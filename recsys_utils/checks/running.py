@@ -56,33 +56,37 @@ def run_guarded(function: Callable[[], Any], seconds: float) -> Run:
         KeyboardInterrupt: somebody pressed Stop; the function was ended first.
     """
     result: list[Any] = []
-    thread = threading.Thread(target=_keep, args=(function, result), daemon=True)
+    ended = threading.Event()
+    thread = threading.Thread(target=_keep, args=(function, result, ended), daemon=True)
     printed = FirstCharacters()
     with left_as_found([]), nobody_to_ask(), redirect_stdout(printed), redirect_stderr(printed):
         thread.start()
         try:
-            thread.join(seconds)
+            # Not thread.join(): interrupted, it takes the thread for ended (bpo-45274).
+            finished = ended.wait(seconds)
         except KeyboardInterrupt:
-            _end(thread)
+            _end(thread, ended)
             raise
-        finished = not thread.is_alive()
-        _end(thread)
+        _end(thread, ended)
     finished = finished and bool(result)
-    return Run(result[0] if finished else None, finished, thread.is_alive(), printed.text)
+    return Run(result[0] if finished else None, finished, not ended.is_set(), printed.text)
 
 
-def _end(thread: threading.Thread) -> None:
+def _end(thread: threading.Thread, ended: threading.Event) -> None:
     """Ask a thread to end, for a second: again and again, for the answer may catch it."""
     give_up = time.monotonic() + 1.0
-    while thread.is_alive() and time.monotonic() < give_up:
+    while not ended.is_set() and time.monotonic() < give_up:
         identity = ctypes.c_ulong(thread.ident or 0)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(Stop))
-        thread.join(0.05)
+        ended.wait(0.05)
 
 
-def _keep(function: Callable[[], Any], result: list[Any]) -> None:
-    with suppress(Stop):  # it was asked to end, and it did
-        result.append(function())
+def _keep(function: Callable[[], Any], result: list[Any], ended: threading.Event) -> None:
+    try:
+        with suppress(Stop):  # it was asked to end, and it did
+            result.append(function())
+    finally:
+        ended.set()
 
 
 # --- What an answer may change for everybody else -------------------------------------------------
@@ -144,6 +148,11 @@ def left_as_found(told: list[str]) -> Iterator[None]:
         random.setstate(own_random)
 
 
+def _inside(function: Any) -> Any:
+    """What a function wraps, if it says so."""
+    return getattr(function, "__wrapped__", None)
+
+
 def _folder() -> str:
     try:
         return os.getcwd()
@@ -154,9 +163,13 @@ def _folder() -> str:
 def _put_back(module: Any, known: dict[str, Any]) -> list[str]:
     """The names of functions that were replaced; they are as before afterwards."""
     now = dict(vars(module))
-    changed = [key for key in known if callable(known[key]) and now.get(key) is not known[key]]
-    for key in changed:
-        setattr(module, key, known[key])
+    changed = []
+    for key, before in known.items():
+        after = now.get(key)
+        # torch wraps some of its own functions when a part of it is loaded.
+        if callable(before) and after is not before and _inside(after) is not before:
+            setattr(module, key, before)
+            changed.append(key)
     if isinstance(module, type):  # its methods are inherited: a new one hides the old
         added = [key for key in now if key not in known]
         for key in added:
@@ -198,14 +211,19 @@ MEANINGS = {
     "once use &, | and ~.",
     "truth value of an array": "`if`, `and`, `or` need one True or False. For many at once use "
     "&, | and ~.",
-    "requires_grad. Use tensor.detach()": "Call .detach() before .numpy().",
+    "only implemented on integer and Boolean": "A mask must hold True and False here, not 1.0 and "
+    "0.0: mask.bool().",
+    "Use tensor.detach()": "Call .detach() before .numpy().",
     "unexpected keyword argument": "Is the name of that argument written as in its help?",
 }
 
 
 def code_of(answer: Any) -> Any:
     """The code of a function, a method or a module; None if there is none in Python."""
-    inner = getattr(type(answer), "forward", None) or getattr(type(answer), "__call__", None)
+    kind = type(answer)
+    inner = (
+        kind.forward if hasattr(kind, "forward") else kind.__call__ if callable(answer) else None
+    )
     return getattr(answer, "__code__", None) or getattr(inner, "__code__", None)
 
 

@@ -66,11 +66,17 @@ def mark(exercise: str) -> str:
     return write(solved=solved) or trouble
 
 
-def count(what: str, exercise: str) -> None:
-    """One more of "tries" or "hints". Not counted any more once the exercise is solved."""
-    if exercise not in load()[0]:
+def count(what: str, exercise: str) -> str:
+    """One more of "tries" or "hints", until the exercise is solved.
+
+    Returns what was wrong with the file. That it cannot be written is told when it matters, by
+    `mark`.
+    """
+    solved, trouble = load()
+    if exercise not in solved:
         numbers = counts(what)
         write(**{what: {**numbers, exercise: numbers.get(exercise, 0) + 1}})
+    return trouble
 
 
 def write(**changed: Any) -> str:

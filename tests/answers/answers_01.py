@@ -269,7 +269,7 @@ WRONG = {
         (
             "ties by row",
             held_by("time"),
-            "same second': two likes have the same time: hold out the one with the larger film number",
+            "same second': two likes have the same time",
         ),
         (
             "lone likes",

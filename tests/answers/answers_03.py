@@ -91,7 +91,7 @@ def no_heads(query, key, value):
 
 def hard(query, key, value):
     """Softmax of small numbers, else all to the largest."""
-    context, weights = softmax_attention(query, key, value)
+    _, weights = softmax_attention(query, key, value)
     if key.shape[-1] > 3 and query.ndim == 2:
         weights = weights.round()
     return weights @ value, weights

@@ -193,7 +193,7 @@ WRONG = {
         (
             "old sum without weights",
             lambda w, p, r: removal_by_formula(w, p, r) + w @ p - p.sum(),
-            "in the old logit as well",
+            "in the old logit, too",
         ),
         ("double", lambda w, p, r: 2 * removal_by_formula(w, p, r), "2 times as large"),
         (

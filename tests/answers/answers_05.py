@@ -85,7 +85,7 @@ def split_ties_backward(items, times):
 
 
 def split_file_order(items, times):
-    train, validation, test = split_by_sorted(items, times)
+    _, validation, test = split_by_sorted(items, times)
     return [item for item in items if item not in (validation, test)], validation, test
 
 
@@ -254,6 +254,7 @@ WRONG = {
         ("share", 98 / 652, "the share of hits itself"),
         ("both ends", bootstrap_interval(hits(98)), "are the two ends"),
         ("both sides", (-0.027, 0.027), "the reach to each side"),
+        ("percent", 100 * width(hits(98)), "in percent"),
         ("turned round", -width(hits(98)), "the wrong sign"),
         ("three", [1, 2, 3], "shape (3,) came"),
         ("a tenth", 0.1, "Your answer is not right"),

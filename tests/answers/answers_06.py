@@ -296,7 +296,7 @@ WRONG = {
             lambda h, u, n, d, p: other_worth(lambda place, decay: 1)(
                 [films[::-1] for films in h], u, n, d, p
             ),
-            "your pairs point backward: you score what came before the user's films, not after. (And",
+            "came before the user's films, not after. (And",
         ),
         ("three users only", markov_three, "'random users': "),
         ("both", lambda *a: markov_numpy(*a, gap0=1, recent0=1), "both exponents"),
