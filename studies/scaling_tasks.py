@@ -12,7 +12,7 @@ from torch import Tensor
 from recsys_utils.data import AttributeTable
 from recsys_utils.evaluation import Model, top_k
 from recsys_utils.models import AttributeAttentionRecommender
-from recsys_utils.sequence_models import SelfAttentiveRecommender, histories
+from recsys_utils.sequence_models import SelfAttentiveRecommender
 from recsys_utils.splits import LeaveOneOutSplit, Stage, leave_one_out_split
 from recsys_utils.training import fit, train
 
@@ -137,7 +137,7 @@ def training(
     model: AttributeAttentionRecommender, split: LeaveOneOutSplit, items: Tensor, clock: Clock
 ) -> None:
     """An epoch of `training.fit`, but the table of likes is made for one batch at a time."""
-    likes = histories(split)
+    likes = split.histories()
 
     def loss(users: Tensor) -> Tensor:
         target = torch.zeros(len(users), split.n_items, dtype=torch.float64)

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 from statistics import mean
 
-import page
+import peers_page as page
 import peers
 import pytest
 import torch
