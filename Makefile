@@ -1,7 +1,10 @@
 # make lab: open the course.  make test: everything that is checked.  make help: the list.
 PYTHON ?= python3
 VENV ?= .venv
-TORCH ?= torch==2.13.0
+# What `make lab` installs: versions that were tested together, so that no release of the first day
+# of term breaks a course. The newest that pyproject.toml allows: make clean lab LOCK=
+LOCK ?= requirements.lock
+TORCH ?= $(shell sed -n 's/.*"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
 # On Linux the default index has the CUDA build (5 GB); PyTorch's own index has the CPU build.
 ifeq ($(shell uname -s),Linux)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -9,7 +12,8 @@ endif
 BIN := $(VENV)/bin
 pip = $(1)/python -m pip install --disable-pip-version-check --quiet
 # Torch first and alone: what comes after it is content with what is there.
-torch = $(if $(TORCH_INDEX),$(pip) --no-deps --retries 0 --index-url $(TORCH_INDEX) "$(TORCH)" 2>/dev/null ||) $(pip) --no-deps "$(TORCH)"
+torch = $(if $(TORCH_INDEX),$(pip) --no-deps --retries 0 --index-url $(TORCH_INDEX) "$(TORCH)" $(locked) 2>/dev/null ||) $(pip) --no-deps "$(TORCH)" $(locked)
+locked = $(if $(LOCK),--constraint $(LOCK))
 # One thread: faster for models this small, and the same on every machine.
 export OMP_NUM_THREADS ?= 1
 
@@ -18,6 +22,8 @@ help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 lab: $(VENV)/.done ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks
+doctor: ## say whether everything is here that the course needs, and what to do
+	$(or $(wildcard $(BIN)/python),$(PYTHON)) -m recsys_utils.doctor
 test: $(VENV)/.done ## run all tests and all notebooks, and compare their outputs
 	$(BIN)/python -m pytest
 test-browser: $(VENV)/.browser ## test the site and JupyterLab in Chromium (Debian: apt install chromium npm)
@@ -46,15 +52,20 @@ scaling: $(VENV)/.done ## how cost grows with users, films and attributes; ten m
 	$(BIN)/python studies/scaling.py docs/scaling.md
 clean: ## remove the environment
 	rm -rf $(VENV)
+.PHONY: doctor lock
+lock: ## write requirements.lock: the newest versions, for all systems; then run make test
+	$(PYTHON) -m venv $(VENV)/lock
+	$(call pip,$(VENV)/lock/bin) uv
+	$(VENV)/lock/bin/uv pip compile --quiet --universal --upgrade --all-extras --no-annotate --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
-$(VENV)/.done: pyproject.toml
+$(VENV)/.done: pyproject.toml $(LOCK)
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
 	$(call torch,$(BIN))
-	$(call pip,$(BIN)) -e ".[lab,test,site]"
+	$(call pip,$(BIN)) $(locked) -e ".[lab,test,site]"
 	touch $@
 $(VENV)/.browser: $(VENV)/.done
-	$(call pip,$(BIN)) -e ".[browser]"
+	$(call pip,$(BIN)) $(locked) -e ".[browser]"
 	npm install --silent --no-save --prefix $(VENV) axe-core@4.14.1
 	touch $@
 # RecBole wants older libraries than this course. Its wheel also holds the data.

@@ -26,11 +26,13 @@ def check_mask(mask: Tensor | None, scores: Tensor) -> Tensor | None:
     """Turn a mask of True/False or 1/0 into booleans, or say what is wrong with it.
 
     Raises:
-        TypeError: the mask holds other values than True/False or 1/0.
+        TypeError: the mask is no tensor, or holds other values than True/False or 1/0.
         ValueError: its shape does not fit the scores' shape.
     """
     if mask is None:
         return None
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"mask must be a torch tensor, got {type(mask).__name__}")
     if mask.dtype != torch.bool:
         if not torch.isin(mask, torch.tensor([0, 1], dtype=mask.dtype, device=mask.device)).all():
             raise TypeError(
@@ -87,15 +89,23 @@ def scaled_dot_product_attention(
         AttentionResult(context `(..., n_query, d_v)`, weights `(..., n_query, n_key)`).
 
     Raises:
-        ValueError: query and key differ in d_k, key and value in n_key, or the mask does not fit.
-        TypeError: the mask holds other values than True/False or 1/0.
+        ValueError: d_k is 0, query and key differ in d_k, key and value in n_key, or the mask does
+            not fit.
+        TypeError: the three tensors do not share one floating-point dtype, or the mask holds other
+            values than True/False or 1/0.
     """
+    dtypes = [query.dtype, key.dtype, value.dtype]
+    if len(set(dtypes)) > 1 or not query.is_floating_point():
+        raise TypeError(f"query, key and value need one floating-point dtype, got {dtypes}")
     d_k = query.shape[-1]
+    if d_k < 1:
+        raise ValueError("d_k must be at least 1, but query has d_k = 0")
     if key.shape[-1] != d_k:
         raise ValueError(f"query has d_k = {d_k}, but key has d_k = {key.shape[-1]}")
     if key.shape[-2] != value.shape[-2]:
         raise ValueError(f"{key.shape[-2]} keys, but {value.shape[-2]} values: each key needs one")
-    scores = query @ key.transpose(-2, -1) / math.sqrt(d_k)
+    # Scale first: in half precision query key^T can be too large a number before the division.
+    scores = (query / math.sqrt(d_k)) @ key.transpose(-2, -1)
     weights = masked_softmax(scores, mask)
     return AttentionResult(weights @ value, weights)
 

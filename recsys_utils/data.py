@@ -18,11 +18,10 @@ from .tables import (
     MOVIE_COLUMNS,
     RATING_KINDS,
     DataError,
+    check_names,
     check_ratings,
     fail,
-    read_numbers,
     read_table,
-    to_number,
 )
 
 __all__ = [
@@ -46,21 +45,16 @@ def load_movies(path: str | Path = DATA / "movies.csv") -> pd.DataFrame:
             stray spaces, the same lead twice. Names file, line, value and what was expected.
     """
     path = Path(path)
-    table = read_table(path, path.name, MOVIE_COLUMNS)
-    for column in MOVIE_COLUMNS[1:]:
-        parts = table[column].str.split("|").explode()
-        untidy = (parts != parts.str.strip()) | ((parts == "") & (table[column] != "")[parts.index])
-        untidy = untidy.groupby(level=0).any()
-        fail(table, column, path.name, untidy, "names joined by |, no stray spaces")
-    fail(table, "title", path.name, table["title"] == "", "a title")
-    same = (table["actor_1"] == table["actor_2"]) & (table["actor_1"] != "")
-    fail(table, "actor_2", path.name, same, "another person than actor_1")
-    movies = table.assign(
-        movieId=to_number(table, "movieId", path.name, int),
-        year=to_number(table, "year", path.name, int),
-    )
-    fail(table, "movieId", path.name, movies["movieId"].duplicated(), "one row for each film")
-    fail(table, "year", path.name, ~movies["year"].between(1880, 2100), "a year, 1880 to 2100")
+    kinds = {column: int if column in ("movieId", "year") else str for column in MOVIE_COLUMNS}
+    movies = read_table(path, path.name, kinds)
+    for column in MOVIE_COLUMNS:
+        if kinds[column] is str:
+            check_names(movies, column, path.name)
+    fail(movies, "title", path.name, movies["title"] == "", "a title")
+    same = (movies["actor_1"] == movies["actor_2"]) & (movies["actor_1"] != "")
+    fail(movies, "actor_2", path.name, same, "another person than actor_1")
+    fail(movies, "movieId", path.name, movies["movieId"].duplicated(), "one row for each film")
+    fail(movies, "year", path.name, ~movies["year"].between(1880, 2100), "a year, 1880 to 2100")
     return movies.reset_index(drop=True)
 
 
@@ -78,8 +72,43 @@ def load_ratings(
             by a user, an unknown film. Names file, line, value and what was expected.
     """
     path = Path(path)
-    table = read_numbers(path, path.name, RATING_KINDS)
+    table = read_table(path, path.name, RATING_KINDS)
     return check_ratings(table, path.name, None if movies is None else movies["movieId"])
+
+
+def _check_attributes(values: Sequence[str], where: str) -> None:
+    """One item's attributes in one field: a list of different, non-empty texts."""
+    if isinstance(values, str):
+        raise ValueError(f"{where}: a list of texts is expected, got the text {values!r}")
+    if not isinstance(values, Sequence | np.ndarray | pd.Series):  # a set has no order
+        raise ValueError(f"{where}: a list of texts is expected, got {values!r}")
+    for name in values:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"{where}: attributes are non-empty texts, got {name!r}")
+    if len(set(values)) < len(values):
+        raise ValueError(f"{where}: each attribute is expected once, got {list(values)!r}")
+
+
+def _film_table(movies: pd.DataFrame) -> pd.DataFrame:
+    """The columns of films as `load_movies` gives them, also where pandas read the file."""
+    missing = [column for column in MOVIE_COLUMNS if column not in movies]
+    if missing:
+        raise ValueError(f"films have no column {missing[0]!r}, only {list(movies.columns)}")
+    movies = movies[MOVIE_COLUMNS].copy()
+    for column in ("title", "director", "actor_1", "actor_2", "genres"):
+        if column != "title":
+            movies[column] = movies[column].where(movies[column].notna(), "")
+        for film, value in zip(movies["movieId"], movies[column]):
+            if not isinstance(value, str):
+                raise ValueError(f"movieId {film}, {column}: a text is expected, got {value!r}")
+    years = pd.to_numeric(movies["year"], errors="coerce").astype("Float64")
+    is_year = years.between(1000, 9999) & (years % 1 == 0)
+    is_year = is_year.fillna(False).astype(bool) | movies["year"].isna()
+    for film, value, fits in zip(movies["movieId"], movies["year"], is_year):
+        if not fits:
+            raise ValueError(f"movieId {film}, year: a year or none is expected, got {value!r}")
+    movies["year"] = years.astype("Int64")
+    return movies
 
 
 @dataclass(frozen=True)
@@ -118,11 +147,13 @@ class AttributeTable:
         Args:
             item_ids: one id for each item.
             labels: one name for each item.
-            fields: field -> for each item the list of its attributes in this field.
+            fields: field -> for each item the list of its attributes in this field, such as
+                {"genre": [["Crime", "Drama"], ["Comedy"]]} for two films.
 
         Raises:
             ValueError: no items or no fields, lists of different lengths, an item without any
-                attribute.
+                attribute, a text where a list of texts is meant, an attribute that is no text,
+                empty, or twice in one list.
         """
         if not len(item_ids) or not fields:
             raise ValueError(
@@ -135,6 +166,8 @@ class AttributeTable:
                     f"field {field!r} describes {len(lists)} items, "
                     f"but there are {len(item_ids)} ids and {len(labels)} labels"
                 )
+            for label, values in zip(labels, lists):
+                _check_attributes(values, f"field {field!r}, item {label!r}")
             number = {}
             for name in sorted({name for values in lists for name in values}):
                 number[name] = len(names)
@@ -172,16 +205,21 @@ class AttributeTable:
         A film without a year has no decade, and its label is the title alone. Films with the same
         title and year get their movieId behind the label, so that they stay two films.
 
+        A table that pandas read by itself will do as well: there an unknown credit is NaN, and
+        years are 1995.0 if one is missing.
+
         Args:
-            movies: the film table.
+            movies: the film table: movieId, title, year, director, actor_1, actor_2, genres.
             fields: the fields wanted; their order is the order of the slots.
             min_films: a name with fewer films than this in its field is left out, and its slot is
                 empty. A name that stands on one film only says the same as the film itself
                 (notebook 05). The field "film" is always kept.
 
         Raises:
-            ValueError: no films, a field that films do not have.
+            ValueError: no films, a field that films do not have, a column that is missing or
+                holds something else, a film without a title.
         """
+        movies = _film_table(movies)
         labels = [
             title if pd.isna(year) else f"{title} ({year})"
             for title, year in zip(movies["title"], movies["year"])

@@ -48,26 +48,63 @@ def target_ranks(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def hit_rate(ranks: Tensor, k: int = 10) -> Tensor:
-    """HR@k for each user: 1 if the target is among the first k, else 0."""
+    """HR@k for each user: 1 if the target is among the first k, else 0.
+
+    Args:
+        ranks: `(n_users,)` as `target_ranks` gives them, 1 = first.
+        k: length of the list.
+
+    Raises:
+        ValueError: k is below 1, or a rank is (counted from 0, perhaps).
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if (ranks < 1).any():
+        raise ValueError(f"ranks count from 1, got {ranks.min().item()}")
     return (ranks <= k).double()
 
 
 def ndcg(ranks: Tensor, k: int = 10) -> Tensor:
-    """NDCG@k for each user: 1 / log2(rank + 1) if the target is among the first k, else 0."""
+    """NDCG@k for each user: 1 / log2(rank + 1) if the target is among the first k, else 0.
+
+    Raises:
+        ValueError: as `hit_rate`.
+    """
     return hit_rate(ranks, k) / torch.log2(ranks + 1.0)
 
 
 def reciprocal_rank(ranks: Tensor, k: int = 10) -> Tensor:
-    """MRR@k for each user: 1 / rank if the target is among the first k, else 0."""
+    """MRR@k for each user: 1 / rank if the target is among the first k, else 0.
+
+    Raises:
+        ValueError: as `hit_rate`.
+    """
     return hit_rate(ranks, k) / ranks
 
 
 def top_k(scores: Tensor, k: int = 10) -> Tensor:
     """The k best items of each user, best first: `(n_users, n_items)` -> `(n_users, k)`.
 
-    In a catalogue of fewer than k items: all of them.
+    No list holds an excluded item (score -inf). A table has one width: if fewer than k items are
+    left for somebody, every list is as short as that one.
+
+    Args:
+        scores: -inf for items that must not be recommended.
+        k: length of the lists, where so many items are left for everybody.
+
+    Raises:
+        ValueError: k is below 1, a score is NaN, or nothing is left for a user.
     """
-    return scores.topk(min(k, scores.shape[1]), dim=1).indices
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if scores.isnan().any():
+        raise ValueError(f"{int(scores.isnan().sum())} scores are NaN")
+    n_left = (~torch.isneginf(scores)).sum(dim=1)
+    if (n_left == 0).any():
+        user = int((n_left == 0).nonzero()[0])
+        raise ValueError(f"user {user}: all {scores.shape[1]} items are excluded (-inf)")
+    shortest = int(n_left.min()) if len(n_left) else scores.shape[1]
+    return scores.topk(min(k, shortest), dim=1).indices
 
 
 def evaluate(
@@ -75,12 +112,16 @@ def evaluate(
 ) -> pd.Series:
     """HR@k, NDCG@k, MRR@k (means over users) and coverage@k.
 
-    Coverage: the share of the catalogue that is in somebody's first k, 0 to 1.
+    Coverage: the share of the catalogue that is in somebody's first k, 0 to 1. A user with fewer
+    than k unseen items adds all of them.
+
+    Raises:
+        ValueError: k is below 1, a score is NaN or that of a held-out item is -inf.
     """
     scores = score_unseen(model, split, stage)
     ranks = target_ranks(scores, split.target(stage))
-    shown = top_k(scores, k)
-    shown = shown[~torch.isneginf(scores.gather(1, shown))]  # what is excluded is not recommended
+    best = scores.topk(min(k, split.n_items), dim=1)
+    shown = best.indices[~torch.isneginf(best.values)]  # what is excluded is not recommended
     return pd.Series(
         {
             f"HR@{k}": hit_rate(ranks, k).mean().item(),

@@ -23,20 +23,20 @@ from .tables import (
     RATING_KINDS,
     DataError,
     Source,
+    check_names,
     check_ratings,
     fail,
     open_source,
-    read_numbers,
     read_table,
-    to_number,
 )
 
 EDITIONS = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
+SEPARATORS = {"ratings.csv": ",", "ratings.dat": "::", "u.data": "\t",
+              "movies.csv": ",", "movies.dat": "::", "u.item": "|"}  # fmt: skip
 CREDITS = ["director", "actor_1", "actor_2"]
 MAX_UNPACKED = 2**30  # bytes of one file of a zip; ratings.csv of MovieLens 32M has 0.88e9
 MAX_FILMS = 2**24  # bytes of the film file of a zip; movies.csv of MovieLens 32M has 4.2e6
 MAX_RATIO = 100  # a file of a zip to the zip; MovieLens' are 4 times the zip, a bomb 1,000 times
-MAX_TITLE = 1000  # characters; the course's longest title has 83
 FLAGS = ["unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime",
          "Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance",
          "Sci-Fi", "Thriller", "War", "Western"]  # the genres of 100K # fmt: skip
@@ -126,73 +126,85 @@ def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BinaryIO:
 
 def _read_edition(inside: Mapping[str, Source], where: str) -> MovieLens:
     """Find the edition's two files among those inside a folder or zip, and read them."""
-    found = [
-        (name, folder + EDITIONS[file])
-        for name in inside
-        for folder, file in [re.fullmatch(r"((?:[^/\\]{1,255}/)?)(.*)", name, re.DOTALL).groups()]
-        if file in EDITIONS and folder != "../" and folder + EDITIONS[file] in inside
-    ]
-    found = [pair for pair in found if "/" not in pair[0]] or found
+    found = []  # (folder, ratings file)
+    for path in inside:
+        folder, slash, file = path.rpartition("/")
+        is_here_or_below = not slash or re.fullmatch(r"(?!\.\.$)[^/\\]{1,255}", folder)
+        if file in EDITIONS and is_here_or_below and folder + slash + EDITIONS[file] in inside:
+            found.append((folder + slash, file))
+    found = [pair for pair in found if pair[0] == ""] or found
     if len(found) != 1:
         some = [name[:80] for name in sorted(inside)[:12]]
-        pairs = ", ".join(f"{r} with {m}" for r, m in EDITIONS.items())
+        pairs = ", ".join(f"{ratings} with {movies}" for ratings, movies in EDITIONS.items())
         raise DataError(
             f"{where}: {'several editions' if found else 'no MovieLens edition'} found; looked "
             f"for {pairs}, here or one folder below; there is {some or 'nothing'}"
         )
-    ratings_name, movies_name = found[0]
+    folder, file = found[0]
+    ratings_name, movies_name = folder + file, folder + EDITIONS[file]
     movies = _read_movies(inside[movies_name], movies_name)
-    separator = {"csv": ",", "dat": "::", "data": "\t"}[ratings_name.rpartition(".")[2]]
-    table = read_numbers(inside[ratings_name], ratings_name, RATING_KINDS, separator=separator,
-                         header=separator == ",")  # fmt: skip
-    return MovieLens(check_ratings(table, ratings_name, movies["movieId"]), movies)
+    ratings = read_table(inside[ratings_name], ratings_name, RATING_KINDS, SEPARATORS[file])
+    return MovieLens(check_ratings(ratings, ratings_name, movies["movieId"]), movies)
+
+
+def _encoding(source: Source, name: str) -> str:
+    """UTF-8 in csv and 10M, Latin-1 in 1M and 100K; but people save files again as UTF-8."""
+    with open_source(source, name) as handle:
+        content = handle.read()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        is_damaged_utf8 = re.search(TWO_BYTES, content.decode("latin-1"))
+        if not is_damaged_utf8 and not name.endswith("csv"):
+            return "latin-1"
+    return "utf-8-sig"
 
 
 def _read_movies(source: Source, name: str) -> pd.DataFrame:
+    """The films of any edition, with the course's credits."""
+    file = name.rpartition("/")[2]
     columns = ["movieId", "title", "genres"]
-    if name.endswith("csv"):
+    if file == "u.item":
+        columns = ["movieId", "title", "released", "video", "url", *FLAGS]
+    kinds = dict.fromkeys(columns, str) | {"movieId": int}
+    if file == "movies.csv":
         with open_source(source, name) as handle:
             if b"year" in handle.readline():
                 raise DataError(f"{name}: the course's own format, read it with load_movies")
-        table = read_table(source, name, columns)
-    elif name.endswith("dat"):
-        try:  # 10M is in UTF-8, 1M is not
-            table = read_table(source, name, columns, separator="::", header=False)
-        except DataError as error:
-            table = read_table(source, name, columns, separator="::", header=False,
-                               encoding="latin-1")  # fmt: skip
-            if table["title"].str.contains(TWO_BYTES).any():  # UTF-8 after all, but damaged
-                raise error from None
-    else:
-        columns = ["movieId", "title", "released", "video", "url", *FLAGS]
-        table = read_table(source, name, columns, separator="|", header=False, encoding="latin-1")
-        for flag in FLAGS:
-            fail(table, flag, name, ~table[flag].isin(["0", "1"]), "0 or 1")
-        table["genres"] = [
-            "|".join(flag for flag, value in zip(FLAGS[1:], values) if value == "1")
-            for values in table[FLAGS[1:]].to_numpy()
-        ]
-    too_long = table["title"].str.len() > MAX_TITLE  # split_title is slow on such titles
-    fail(table, "title", name, too_long, f"at most {MAX_TITLE} characters")
-    parts = [split_title(title) for title in table["title"]]
-    fail(table, "title", name, pd.Series([t == "" for t, _ in parts], table.index), "a title")
-    ids = to_number(table, "movieId", name, int)
-    fail(table, "movieId", name, ids.duplicated(), "one row for each film")
-    movies = pd.DataFrame({
-        "movieId": ids,
-        "title": pd.Series([title for title, _ in parts], table.index, dtype=str),
-        "year": pd.Series([year for _, year in parts], table.index, dtype="Int64"),
-        "genres": table["genres"].replace("(no genres listed)", ""),
-    })  # fmt: skip
-    return add_credits(movies, same_ids=name.rpartition("/")[2] != "u.item")
+    table = read_table(source, name, kinds, SEPARATORS[file], _encoding(source, name))
+    if file == "u.item":
+        table["genres"] = _genres_of_flags(table, name)
+    table["genres"] = table["genres"].replace("(no genres listed)", "")
+    check_names(table, "genres", name)
+    fail(table, "movieId", name, table["movieId"].duplicated(), "one row for each film")
+    titles, years = [], []
+    for text in table["title"]:
+        title, year = split_title(text)
+        titles.append(title)
+        years.append(year)
+    fail(table, "title", name, pd.Series(titles, table.index, dtype=str) == "", "a title")
+    table["title"] = pd.Series(titles, table.index, dtype=str)
+    table["year"] = pd.Series(years, table.index, dtype="Int64")
+    return add_credits(table, same_ids=file != "u.item")
+
+
+def _genres_of_flags(table: pd.DataFrame, name: str) -> pd.Series:
+    """100K has a column for each genre, 1 where the film has it."""
+    genres = pd.Series("", table.index, dtype=str)
+    for flag in FLAGS:
+        fail(table, flag, name, ~table[flag].isin(["0", "1"]), "0 or 1")
+        if flag != "unknown":
+            genres += table[flag].map({"0": "", "1": f"|{flag}"})
+    return genres.str.removeprefix("|")
 
 
 def add_credits(movies: pd.DataFrame, same_ids: bool) -> pd.DataFrame:
     """Give films the course's credits, where title and year (and movieId if `same_ids`) agree."""
-    course = read_table(DATA / "movies.csv", "movies.csv", MOVIE_COLUMNS)
-    course["movieId"] = to_number(course, "movieId", "movies.csv", int)
+    kinds = dict.fromkeys(MOVIE_COLUMNS, str) | {"movieId": int}
+    course = read_table(DATA / "movies.csv", "movies.csv", kinds)
     keys = ["key", "movieId"] if same_ids else ["key"]
-    left, right = (t.assign(key=_film_keys(t)) for t in (movies, course))
+    left = movies.assign(key=_film_keys(movies))
+    right = course.assign(key=_film_keys(course))
     right = right.drop_duplicates(keys, keep=False)[keys + CREDITS]  # unclear which: no credits
     joined = left.merge(right, on=keys, how="left", validate="many_to_one")
     return joined.fillna(dict.fromkeys(CREDITS, ""))[MOVIE_COLUMNS]

@@ -1,23 +1,62 @@
 """What to train on and what to hold out. Rows of users and items are numbers here. Notebook 05."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 import torch
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from torch import Tensor
 
 Stage = Literal["validation", "test"]
 
 
-def item_rows(ratings: pd.DataFrame, item_ids: np.ndarray) -> np.ndarray:
+def check_frame(ratings: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse tables that would be split into something else without a word.
+
+    The loaders have checked their files; this is for tables that people make themselves.
+
+    Args:
+        ratings: one row for each rating.
+        columns: the columns that are needed, userId and movieId among them.
+
+    Raises:
+        ValueError: a column or a value is missing, ratings or times are text, a user has rated
+            an item twice.
+    """
+    for column in columns:
+        if column not in ratings:
+            raise ValueError(f"ratings have no column {column!r}, only {list(ratings.columns)}")
+        missing = ratings[column].isna()
+        if missing.any():
+            row = ratings.index[missing][0]
+            raise ValueError(f"ratings, row {row!r}: {column} is missing (NaN)")
+    for column in {"rating", "timestamp"} & set(columns):
+        values = ratings[column]
+        is_time = column == "timestamp" and is_datetime64_any_dtype(values)
+        if not is_numeric_dtype(values) and not is_time:
+            raise ValueError(
+                f"ratings, column {column}: expected numbers, got {values.iloc[0]!r} "
+                f"(dtype {values.dtype}); pd.to_numeric turns text into numbers"
+            )
+    twice = ratings.duplicated(["userId", "movieId"])
+    if twice.any():
+        user, item = ratings.loc[twice.to_numpy(), ["userId", "movieId"]].iloc[0]
+        raise ValueError(f"user {user} has rated movieId {item} twice, expected one rating")
+
+
+def item_rows(ratings: pd.DataFrame, item_ids: Sequence[int] | np.ndarray) -> np.ndarray:
     """The catalogue row of every rating's item.
 
     Raises:
-        ValueError: a rated item is not in the catalogue.
+        ValueError: an id is in the catalogue twice, a rated item is not in it.
     """
     rows = pd.Series(np.arange(len(item_ids)), index=item_ids)
+    if not rows.index.is_unique:
+        twice = rows.index[rows.index.duplicated()][0]
+        raise ValueError(f"item_ids: {twice} is there twice, expected one row for each item")
     unknown = ratings.loc[~ratings["movieId"].isin(rows.index), "movieId"]
     if len(unknown):
         raise ValueError(f"movieId {unknown.iloc[0]} is rated, but not in the catalogue")
@@ -77,19 +116,24 @@ class LeaveOneOutSplit:
 
 
 def leave_one_out_split(
-    ratings: pd.DataFrame, item_ids: np.ndarray, like: float = 4.0, min_likes: int = 5
+    ratings: pd.DataFrame,
+    item_ids: Sequence[int] | np.ndarray,
+    like: float = 4.0,
+    min_likes: int = 5,
 ) -> LeaveOneOutSplit:
     """Hold out each user's last two likes in time; ties in time are broken by movieId.
 
     Args:
-        ratings: userId, movieId, rating, timestamp.
+        ratings: userId, movieId, rating, timestamp (numbers or dates); no value missing.
         item_ids: the catalogue: `AttributeTable.item_ids`.
         like: a rating of at least so many stars is a like.
         min_likes: users with fewer likes are left out (at least 3: train, validation, test).
 
     Raises:
-        ValueError: min_likes below 3, nobody has so many likes, a rated item is not in item_ids.
+        ValueError: min_likes below 3, nobody has so many likes, a rated item is not in item_ids
+            or an id is there twice, or see `check_frame`.
     """
+    check_frame(ratings, ["userId", "movieId", "rating", "timestamp"])
     if min_likes < 3:
         raise ValueError(f"min_likes must be at least 3 (train, validation, test), got {min_likes}")
     ordered = ratings.assign(item=item_rows(ratings, item_ids))
@@ -122,12 +166,16 @@ class RatedPairs(NamedTuple):
     liked: Tensor
 
     @classmethod
-    def from_ratings(cls, ratings: pd.DataFrame, item_ids: np.ndarray, like: float = 4.0) -> Self:
+    def from_ratings(
+        cls, ratings: pd.DataFrame, item_ids: Sequence[int] | np.ndarray, like: float = 4.0
+    ) -> Self:
         """Users are numbered in the order of their ids; `liked` is rating >= like.
 
         Raises:
-            ValueError: a rated item is not in item_ids.
+            ValueError: a rated item is not in item_ids or an id is there twice, or see
+                `check_frame`.
         """
+        check_frame(ratings, ["userId", "movieId", "rating"])
         _, users = np.unique(ratings["userId"], return_inverse=True)
         liked = (ratings["rating"] >= like).to_numpy()
         rows = item_rows(ratings, item_ids)
@@ -138,7 +186,17 @@ class RatedPairs(NamedTuple):
         return type(self)(self.users[rows], self.items[rows], self.liked[rows])
 
     def to_table(self, n_users: int, n_items: int) -> tuple[Tensor, Tensor]:
-        """`(n_users, n_items)` twice: the user liked the item; the user rated it."""
+        """`(n_users, n_items)` twice: the user liked the item; the user rated it.
+
+        Raises:
+            ValueError: a user or an item has a number that the table does not have.
+        """
+        for name, rows, size in (("user", self.users, n_users), ("item", self.items, n_items)):
+            if len(rows) and rows.max() >= size:
+                raise ValueError(
+                    f"{name} number {int(rows.max())} is rated, but there are only {size} {name}s "
+                    "(counted from 0): was the model made for other data?"
+                )
         liked = torch.zeros(n_users, n_items, dtype=torch.bool)
         rated = liked.clone()
         liked[self.users, self.items] = self.liked

@@ -11,7 +11,9 @@ import pandas as pd
 
 from .evaluation import bootstrap_interval
 
-STUDIES = Path(__file__).parents[1] / "studies"
+PACKAGE = Path(__file__).parent
+IN_WHEEL = PACKAGE / "course_studies"  # as pyproject.toml packs the folder studies
+STUDIES = IN_WHEEL if IN_WHEEL.is_dir() else PACKAGE.parent / "studies"
 KEY = ["world", "seed", "variant", "setting"]
 
 

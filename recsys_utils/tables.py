@@ -1,33 +1,32 @@
 """Reading tables so that a bad line is named, never dropped: used by every loader.
 
-Two readers agree with each other. pandas reads numbers fast, 32 million ratings in about half
-a minute, but is generous and does not say where a fault is. The careful reader goes line by line.
-It has the last word: what pandas does not read as plain numbers is read again by it.
+A row is a line, so that every fault has a line number. pandas would read faster, but it fills up
+short rows, takes `True` for 1 and cannot say where it is. 32 million ratings take about a minute.
 """
 
 import csv
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
-DATA = Path(__file__).resolve().parent.parent / "data"
+# A wheel carries the folder data inside the package (pyproject.toml); a clone has it beside it.
+PACKAGE = Path(__file__).resolve().parent
+IN_WHEEL = PACKAGE / "course_data"
+DATA = IN_WHEEL if IN_WHEEL.is_dir() else PACKAGE.parent / "data"
 MOVIE_COLUMNS = ["movieId", "title", "year", "director", "actor_1", "actor_2", "genres"]
-RATING_COLUMNS = ["userId", "movieId", "rating", "timestamp"]
-RATING_KINDS = dict(zip(RATING_COLUMNS, (int, int, float, int)))
+RATING_KINDS = {"userId": int, "movieId": int, "rating": float, "timestamp": int}
 
 Source = Path | Callable[[], BinaryIO]
-BLOCK = 500_000  # rows read at a time: bounds the memory for text
-LONG = 1000  # characters: no line of numbers is as long
+BLOCK = 50_000  # rows read at a time: bounds the memory for text
+MAX_TEXT = 1000  # characters of a text; the course's longest title has 83
 EXACT = 2**53  # up to here floats hold every whole number
-PADDING = " \t\v\f"  # pandas ignores it around numbers, so the careful reader does too
-NUMBER = rf"[{PADDING}]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[{PADDING}]*"
+UNUSUAL = re.compile(r"[^0-9eE+\-. \t\v\f\n]")  # Python's float also takes nan, inf, 1_0 and ٣
 
 
 class DataError(ValueError):
@@ -35,97 +34,47 @@ class DataError(ValueError):
 
 
 def read_table(
-    source: Source, name: str, columns: list[str], *, separator: str = ",",
-    header: bool = True, encoding: str = "utf-8-sig",
-) -> pd.DataFrame:  # fmt: skip
-    """Read a table as strings, with the line number of every row as its index.
+    source: Source,
+    name: str,
+    kinds: dict[str, type],
+    separator: str = ",",
+    encoding: str = "utf-8-sig",
+) -> pd.DataFrame:
+    """Read a table, with the line number of every row as its index.
 
     Args:
         source: a path, or a function that opens the file for reading bytes.
         name: what to call the file in messages.
-        columns: the columns wanted. With `header` they are found by name and others are left out;
-            without it the file's columns are exactly these, in this order.
-        separator: a comma means CSV with its quotes. Others, as `::` in MovieLens 1M, know none.
-        header: whether line 1 holds the column names.
+        kinds: the columns wanted and what they hold: `str`, `int` (whole numbers, also written
+            4.0) or `float` (finite numbers).
+        separator: a comma means CSV: with quotes, and with a header in which the columns wanted
+            are found by name. Others, as `::` in MovieLens 1M, know neither: there the file's
+            columns are exactly `kinds`, in this order.
         encoding: of the text; the default is UTF-8 with or without a byte order mark.
 
     Raises:
         DataError: no file, an empty file, no such column, a blank line, a line with too many or
             too few fields, a column that is there twice, a field that goes on over the end of its
-            line, bad encoding.
+            line, a field that is no such number or longer than `MAX_TEXT`, bad encoding.
     """
-    rows = _rows(source, name, columns, separator, header, encoding)
-    return _strings(list(rows), columns)
-
-
-def read_numbers(
-    source: Source, name: str, kinds: dict[str, type], *, separator: str = ",", header: bool = True
-) -> pd.DataFrame:
-    """Read a table of numbers, with the line number of every row as its index.
-
-    Args:
-        source, name, separator, header: as in `read_table`.
-        kinds: column -> `int` or `float`.
-
-    Raises:
-        DataError: as `read_table`, or a field is not such a number.
-    """
-    blocks, done = _read_fast(source, name, kinds, separator, header)
-    if not done:
-        rows = _rows(source, name, list(kinds), separator, header, "utf-8-sig")
-        rows = islice(rows, sum(map(len, blocks)), None)
-        while not done:
-            text = _strings(list(islice(rows, BLOCK)), list(kinds))
-            blocks.append(pd.DataFrame({c: to_number(text, c, name, k) for c, k in kinds.items()}))
-            done = len(text) < BLOCK
-    return pd.concat(blocks)
-
-
-def _read_fast(
-    source: Source, name: str, kinds: dict[str, type], separator: str, header: bool
-) -> tuple[list[pd.DataFrame], bool]:
-    """Read blocks of plain numbers with pandas; False if the careful reader has to go on."""
-    names, blank = list(kinds), []
-    if separator == "::":  # pandas is fast with one character only: a::b is a, a blank, b
-        blank = [f"blank {i}" for i in range(len(kinds) - 1)]
-        names = [name for pair in zip(kinds, [*blank, ""]) for name in pair][:-1]
-    blocks, line = [], 1 + header
-    with open_source(source, name) as handle:
-        if any(len(handle.readline(LONG)) == LONG for _ in range(2)):
-            return blocks, False  # pandas takes 20 s for 100,000 fields
-        handle.seek(0)
-        try:
-            # Types are found, not given: pandas would turn the word True into a given int 1.
-            # Without quoting and with blank lines kept, each row is one line.
-            reader = pd.read_csv(
-                handle, sep=separator[0], names=None if header else names,
-                header=0 if header else None, dtype=dict.fromkeys(blank, str),
-                quoting=csv.QUOTE_NONE, na_filter=False, skip_blank_lines=False,
-                encoding="utf-8-sig", low_memory=False, chunksize=BLOCK,
-            )  # fmt: skip
-            for block in reader:
-                # One field too many in the first row becomes an index, not an error.
-                if list(block) != names or not isinstance(block.index, pd.RangeIndex):
-                    return blocks, False
-                if not (block[blank] == "").all(axis=None):
-                    return blocks, False
-                if not all(_is_plain(block[column], kind) for column, kind in kinds.items()):
-                    return blocks, False
-                lines = pd.RangeIndex(line, line + len(block), name="line")
-                blocks.append(block[list(kinds)].astype(kinds).set_axis(lines))
-                line += len(block)
-        except (ValueError, OverflowError):  # includes the parser's and the decoder's errors
-            return blocks, False
-    return blocks, line > 1 + header  # no rows: the careful reader knows whether that is a fault
-
-
-def _is_plain(values: pd.Series, kind: type) -> bool:
-    """Did pandas find numbers of this kind, and none that the careful reader would refuse?"""
-    if len(values) and values.dtype.kind not in {int: "i", float: "if"}[kind]:
-        return False
-    if kind is int:
-        return bool(values.between(-EXACT, EXACT, inclusive="neither").all())
-    return bool(np.isfinite(values.to_numpy(dtype=float)).all())
+    first = 2 if separator == "," else 1
+    n_rows = 0
+    blocks = {column: [] for column in kinds}
+    for texts in _blocks(source, name, list(kinds), separator, encoding):
+        for column, kind in kinds.items():
+            if kind is str:
+                values = np.array(texts[column], dtype=object)
+                _check_length(texts[column], column, name, first + n_rows)
+            else:
+                values = _to_numbers(texts[column], kind, column, name, first + n_rows)
+            blocks[column].append(values)
+        n_rows += len(values)
+    lines = pd.RangeIndex(first, first + n_rows, name="line")
+    columns = {}
+    for column, kind in kinds.items():
+        values = np.concatenate(blocks.pop(column))  # pop: not all of them in memory twice
+        columns[column] = pd.Series(values, lines, dtype=str if kind is str else None)
+    return pd.DataFrame(columns, copy=False)
 
 
 def open_source(source: Source, name: str) -> BinaryIO:
@@ -135,6 +84,11 @@ def open_source(source: Source, name: str) -> BinaryIO:
     try:
         return source.open("rb")
     except FileNotFoundError:
+        if source.parent == DATA:
+            raise DataError(
+                f"{name}: the course's data are not in {DATA}; "
+                "in the folder of the course: python -m pip install -e ."
+            ) from None
         raise DataError(f"{name}: no such file ({source})") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         if os.path.isdir(source):  # Path.is_dir raises an error where the name is too long
@@ -142,90 +96,93 @@ def open_source(source: Source, name: str) -> BinaryIO:
         raise DataError(f"{name}: cannot be opened: {error}") from None
 
 
-def _rows(
-    source: Source, name: str, columns: list[str], separator: str, header: bool, encoding: str
-) -> Iterator[tuple[int, list[str]]]:
-    """The careful reader: line number and wanted fields of each row."""
-    with io.TextIOWrapper(open_source(source, name), encoding=encoding, newline="") as handle:
-        if separator == ",":
-            reader = csv.reader(handle, strict=True)
-        else:
-            reader = (line.rstrip("\r\n").split(separator) for line in handle)
-        names, places, line = columns, range(len(columns)), 0
-        try:
-            for line, row in enumerate(reader, start=1):
-                if separator == "," and reader.line_num != line:
-                    raise DataError(
-                        f"{name}, line {line}: a field goes on in the next line: {_cut(row)}"
-                    )
-                if line == 1 and header:
-                    names = row
-                    missing = [c for c in columns if c not in names]
-                    if missing:
-                        raise DataError(
-                            f"{name}, line 1: no column {missing[0]!r}; found {_cut(names)}"
-                        )
-                    twice = [c for c in columns if names.count(c) > 1]
-                    if twice:
-                        raise DataError(f"{name}, line 1: column {twice[0]!r} twice, expected once")
-                    places = [names.index(c) for c in columns]
-                    continue
-                if row in ([], [""]):
-                    raise DataError(f"{name}, line {line}: empty line")
-                if len(row) != len(names):
-                    raise DataError(
-                        f"{name}, line {line}: {len(row)} fields, "
-                        f"expected {len(names)}: {_cut(row)}"
-                    )
-                yield line, [row[place] for place in places]
-        except csv.Error as error:
-            raise DataError(f"{name}, line {reader.line_num}: {error}") from None
-        except UnicodeDecodeError:
-            raise DataError(_undecodable(source, name, encoding)) from None
-    if not line:
-        raise DataError(f"{name}: the file is empty, expected the columns {columns}")
-
-
-def _undecodable(source: Source, name: str, encoding: str) -> str:
-    """Name the first line that is not text: the decoder itself only knows its place in a block."""
+def _blocks(
+    source: Source, name: str, wanted: list[str], separator: str, encoding: str
+) -> Iterator[dict[str, list[str]]]:
+    """Column -> its texts, a block of rows at a time."""
+    names = None if separator == "," else wanted
+    fields: list[str] = []  # of all rows of the block, one behind the other
+    line = 0
+    # Bytes that are no text are kept as surrogates, so that their line can be named.
     with io.TextIOWrapper(
         open_source(source, name), encoding=encoding, errors="surrogateescape", newline=""
     ) as handle:
         for line, text in enumerate(handle, start=1):
-            bad = re.search("[\udc80-\udcff]", text)  # what this error handler makes of bad bytes
-            if bad:
-                part = text[max(bad.start() - 20, 0) : bad.end() + 20]
-                value = part.encode("utf-8", "surrogateescape")
-                return f"{name}, line {line}: {value!r} is not {encoding} text"
-    return f"{name}: not {encoding} text"
+            row = _split(text.rstrip("\r\n"), separator, encoding, name, line)
+            if names is None:
+                names = row
+                _check_header(names, wanted, name)
+                continue
+            if len(row) != len(names):
+                raise DataError(
+                    f"{name}, line {line}: {len(row)} fields, expected {len(names)}: {_cut(row)}"
+                )
+            fields.extend(row)
+            if len(fields) >= BLOCK * len(names):
+                yield {column: fields[names.index(column) :: len(names)] for column in wanted}
+                fields = []
+    if line == 0:
+        raise DataError(f"{name}: the file is empty, expected the columns {wanted}")
+    yield {column: fields[names.index(column) :: len(names)] for column in wanted}
 
 
-def _strings(rows: list[tuple[int, list[str]]], columns: list[str]) -> pd.DataFrame:
-    lines = pd.Index([line for line, _ in rows], name="line", dtype="int64")
-    return pd.DataFrame([row for _, row in rows], columns=columns, index=lines, dtype=str)
+def _split(text: str, separator: str, encoding: str, name: str, line: int) -> list[str]:
+    """The fields of one line."""
+    if not text:
+        raise DataError(f"{name}, line {line}: empty line")
+    bad = None if text.isascii() else re.search("[\udc80-\udcff]", text)
+    if bad:
+        part = text[max(bad.start() - 20, 0) : bad.end() + 20]
+        value = part.encode("utf-8", "surrogateescape")
+        raise DataError(f"{name}, line {line}: {value!r} is not {encoding} text")
+    if separator != "," or '"' not in text:
+        return text.split(separator)
+    try:
+        return next(csv.reader([text], strict=True))
+    except csv.Error as error:  # often a quote that is not closed: the field goes on
+        raise DataError(
+            f"{name}, line {line}: {error}, a row of CSV on one line was expected: {_cut(text)}"
+        ) from None
 
 
-def to_number(table: pd.DataFrame, column: str, name: str, kind: type) -> pd.Series:
-    """The column of strings as `int` or `float`.
+def _check_header(names: list[str], wanted: list[str], name: str) -> None:
+    for column in wanted:
+        if column not in names:
+            raise DataError(f"{name}, line 1: no column {column!r}; found {_cut(names)}")
+        if names.count(column) > 1:
+            raise DataError(f"{name}, line 1: column {column!r} twice, expected once")
 
-    Args:
-        table: as `read_table` gives it.
-        column: the column to turn into numbers.
-        name: what to call the file in messages.
-        kind: `int` (whole numbers, also written 4.0) or `float` (finite numbers).
 
-    Raises:
-        DataError: with line and value where a field is no such number.
-    """
-    text = table[column]
-    # Python's float, not pandas' to_numeric: that one fails at 4,300 digits.
-    values = text.where(text.str.fullmatch(NUMBER), "nan").str.strip(PADDING).map(float)
-    values = values.astype("float64")
+def _check_length(texts: Sequence[str], column: str, name: str, first: int) -> None:
+    for line, text in enumerate(texts, first):
+        if len(text) > MAX_TEXT:
+            raise DataError(_fault(name, line, column, text, f"at most {MAX_TEXT} characters"))
+
+
+def _to_numbers(texts: Sequence[str], kind: type, column: str, name: str, first: int) -> np.ndarray:
+    """The texts as `int` or `float`; DataError names the first that is no such number."""
+    try:
+        if UNUSUAL.search("\n".join(texts)):
+            raise ValueError
+        values = np.array([float(text) for text in texts])
+    except ValueError:
+        values = np.array([_number(text) for text in texts])
     bad = ~np.isfinite(values)
     if kind is int:  # further out a float may already be a neighbour of the number in the file
-        bad |= (values % 1 != 0) | (values.abs() >= EXACT)
-    fail(table, column, name, bad, "a whole number" if kind is int else "a number")
-    return values.astype("int64" if kind is int else "float64")
+        bad |= (values != np.trunc(values)) | (np.abs(values) >= EXACT)
+    if bad.any():
+        row = int(bad.argmax())
+        expected = "a whole number" if kind is int else "a number"
+        raise DataError(_fault(name, first + row, column, texts[row], expected))
+    return values.astype(kind)
+
+
+def _number(text: str) -> float:
+    """The number, NaN if the text is none."""
+    try:
+        return float("nan" if UNUSUAL.search(text) else text)
+    except ValueError:
+        return float("nan")
 
 
 def fail(table: pd.DataFrame, column: str, name: str, bad: pd.Series, expected: str) -> None:
@@ -244,8 +201,12 @@ def fail(table: pd.DataFrame, column: str, name: str, bad: pd.Series, expected: 
     if bad.any():
         line = bad.index[bad][0]
         more = f" (and {bad.sum() - 1} more)" if bad.sum() > 1 else ""
-        value = _cut(str(table.loc[line, column]))
-        raise DataError(f"{name}, line {line}, {column}: {value}, expected {expected}{more}")
+        value = str(table.loc[line, column])
+        raise DataError(_fault(name, line, column, value, expected) + more)
+
+
+def _fault(name: str, line: int, column: str, value: str, expected: str) -> str:
+    return f"{name}, line {line}, {column}: {_cut(value)}, expected {expected}"
 
 
 def _cut(value: object) -> str:
@@ -254,11 +215,31 @@ def _cut(value: object) -> str:
     return text if len(text) <= 300 else f"{text[:300]} ..."
 
 
+def check_names(table: pd.DataFrame, column: str, name: str) -> None:
+    """Names are joined by `|`, each once, without stray spaces; an empty text holds no name.
+
+    Args:
+        table: as `read_table` gives it.
+        column: the column of names.
+        name: what to call the file in messages.
+
+    Raises:
+        DataError: for the first row where this is not so.
+    """
+    untidy = []
+    for text in table[column]:
+        names = text.split("|") if text else []
+        is_tidy = all(part and part == part.strip() for part in names)
+        untidy.append(not is_tidy or len(set(names)) < len(names))
+    untidy = pd.Series(untidy, table.index, dtype=bool)
+    fail(table, column, name, untidy, "names joined by |, each once, no stray spaces")
+
+
 def check_ratings(table: pd.DataFrame, name: str, known_movies: pd.Series | None) -> pd.DataFrame:
     """Every user rates a film once, 0.5 to 5 stars; films are known if a list of them is given.
 
     Args:
-        table: numbers as `read_numbers` gives them, with line numbers as the index.
+        table: `RATING_KINDS` as `read_table` gives them, with line numbers as the index.
         name: what to call the file in messages.
         known_movies: the movieIds of the film table, or None.
 

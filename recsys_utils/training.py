@@ -1,5 +1,6 @@
 """Training: one loop, two losses, early stopping, and a new user after training. Notebook 05."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import pandas as pd
@@ -32,7 +33,13 @@ def train(
 
     Returns:
         One row for each epoch: epoch, loss (mean over batches), validation.
+
+    Raises:
+        ValueError: epochs is below 1.
+        ArithmeticError: the loss of a batch or the validation is no finite number.
     """
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}")
     model.reset_parameters(seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
@@ -46,11 +53,24 @@ def train(
             for batch in batches(generator):
                 optimizer.zero_grad()
                 value = loss(batch)
+                if not value.isfinite():
+                    raise ArithmeticError(
+                        f"epoch {epoch + 1}, batch {len(losses) + 1}: the loss is {value.item()}. "
+                        f"Either training ran away (NaN in the model): take a smaller "
+                        f"learning_rate than {learning_rate}; or the users of this batch have no "
+                        "ratings to learn from: take a larger batch_size"
+                    )
                 value.backward()
                 optimizer.step()
                 losses.append(value.item())
             model.eval()
             validation = validate()
+            if not math.isfinite(validation):
+                raise ArithmeticError(
+                    f"epoch {epoch + 1}: the validation is {validation}. Either there is nothing "
+                    "to validate on (no validation pairs), or training ran away (NaN in the "
+                    f"model): take a smaller learning_rate than {learning_rate}"
+                )
             history.append((epoch + 1, sum(losses) / len(losses), validation))
             bar.set_postfix(validation=f"{validation:.4f}", refresh=False)
             bar.update()

@@ -14,7 +14,7 @@ import nbformat
 
 ROOT = Path(__file__).parents[1]
 WHOLE = ["recsys_utils", "data", "notebooks/images", "notebooks/ledger.csv", "LICENSE", "Makefile",
-         "environment.yml", "pyproject.toml"]  # fmt: skip
+         "environment.yml", "pyproject.toml", "requirements.lock"]  # fmt: skip
 README = """# Explainable recommendation with attention: class set
 
 You need Python 3.11 or newer. With `make`: `make lab`. With conda:

@@ -24,7 +24,7 @@ os.environ.pop("MPLBACKEND", None)
 
 KERNEL = {
     "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
-    "language_info": {"name": "python"},
+    "language_info": {"name": "python", "file_extension": ".py"},  # else scripts end in .txt
 }
 WIDGET = "application/vnd.jupyter.widget-view+json"
 

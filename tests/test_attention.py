@@ -117,6 +117,16 @@ def test_very_large_scores_do_not_overflow():
     assert weights.tolist() == [[1.0, 0.0, 0.0]]
 
 
+@pytest.mark.parametrize("attend", [scaled_dot_product_attention, ScaledDotProductAttention(64)])
+def test_half_precision_gives_weights_where_query_times_key_would_overflow(attend):
+    """q.k is 104,960 and 103,680; the largest number in half precision is 65,504."""
+    query = torch.full((1, 64), 40.0, dtype=torch.float16)
+    key = torch.stack([torch.full((64,), 41.0), torch.full((64,), 40.5)]).half()
+    value = torch.eye(2).half()
+    assert torch.isinf(query @ key.T).all()
+    assert attend(query, key, value).weights.tolist() == [[1.0, 0.0]]
+
+
 def test_the_scale_is_the_root_of_d_k():
     query, key = torch.ones(1, 16), torch.stack([torch.ones(16), torch.zeros(16)])
     weights = scaled_dot_product_attention(query, key, torch.eye(2)).weights
@@ -129,6 +139,8 @@ def test_the_scale_is_the_root_of_d_k():
         (torch.tensor([0.0, -1e9, 1.0]), TypeError, "True = may be attended to"),
         (torch.tensor([0, 2, 1]), TypeError, "other values"),
         (torch.ones(4, dtype=torch.bool), ValueError, r"\(4,\) does not fit scores"),
+        ([[True, False, True]], TypeError, "must be a torch tensor, got list"),
+        (np.array([[True, False, True]]), TypeError, "must be a torch tensor, got ndarray"),
     ],
 )
 def test_a_wrong_mask_is_refused(mask, error, words):
@@ -147,10 +159,22 @@ def test_shapes_that_do_not_fit_are_refused(lead):
     query, key = torch.ones(*lead, 1, 2), torch.ones(*lead, 4, 2)
     with pytest.raises(ValueError, match="d_k = 2, but key has d_k = 3"):
         scaled_dot_product_attention(query, torch.ones(*lead, 4, 3), torch.ones(*lead, 4, 1))
+    with pytest.raises(ValueError, match="at least 1, but query has d_k = 0"):
+        scaled_dot_product_attention(query[..., :0], key[..., :0], key)
     with pytest.raises(ValueError, match="4 keys, but 5 values"):
         scaled_dot_product_attention(query, key, torch.ones(*lead, 5, 1))
     with pytest.raises(ValueError, match="made for d_k = 8, got 2"):
         ScaledDotProductAttention(8)(query, key, key)
+
+
+@pytest.mark.parametrize("other", [torch.float64, torch.float16, torch.long, torch.complex64])
+def test_numbers_of_different_kinds_or_no_floats_are_refused(other):
+    x = torch.ones(3, 3)
+    with pytest.raises(TypeError, match=f"one floating-point dtype, got .*{other}"):
+        scaled_dot_product_attention(x, x.to(other), x)
+    if not other.is_floating_point:
+        with pytest.raises(TypeError, match="one floating-point dtype"):
+            scaled_dot_product_attention(*[x.to(other)] * 3)
 
 
 class TestModule:

@@ -31,8 +31,8 @@ from recsys_utils.data import (
     load_movies,
     load_ratings,
 )
-from recsys_utils.movielens import MAX_FILMS, MAX_RATIO, MAX_TITLE
-from recsys_utils.tables import DATA
+from recsys_utils.movielens import MAX_FILMS, MAX_RATIO
+from recsys_utils.tables import DATA, MAX_TEXT
 
 
 def budget(examples: int):
@@ -326,7 +326,7 @@ def test_an_endless_title_is_refused_at_once(tmp_path):
         films = EDITIONS[edition][name].replace(b"Heat (1995)", title.encode())
         write_folder(tmp_path / edition, EDITIONS[edition] | {name: films})
         start = time.process_time()
-        assert f"expected at most {MAX_TITLE} characters" in message_of(tmp_path / edition)
+        assert f"expected at most {MAX_TEXT} characters" in message_of(tmp_path / edition)
         assert time.process_time() - start < 2
 
 

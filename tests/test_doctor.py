@@ -17,7 +17,7 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from packaging.requirements import Requirement
 
-from recsys_utils import doctor
+from recsys_utils import doctor, tables
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -104,11 +104,75 @@ def test_the_installed_bounds_are_those_of_pyproject():
     )
 
 
-def test_an_old_python(well, capsys):
+def test_an_old_python_is_the_only_thing_said(well, capsys):
+    """Also where nothing is installed: no package of the course can be, there."""
     well.setattr(doctor.sys, "version_info", (3, 10, 4))
-    assert only_fault(capsys) == (
-        "DO  Python 3.10.4 is too old, 3.11 or newer is needed: install it, make a new environment"
-    )
+    for package in (doctor.PACKAGE, "no-such-package"):
+        well.setattr(doctor, "PACKAGE", package)
+        assert seen(capsys) == (
+            1,
+            [
+                "DO  Python 3.10.4 is too old, 3.11 or newer is needed: install it, then "
+                f"{doctor.INSTALL}"
+            ],
+            [],
+        )
+
+
+def test_the_oldest_python_is_that_of_pyproject():
+    assert PROJECT["requires-python"] == ">={}.{}".format(*doctor.NEEDED_PYTHON)
+
+
+def other_environment(well, folder, python="bin/python") -> Path:
+    """The environment that `make lab` would have made, while the doctor runs in another."""
+    made = folder / ".venv" / python
+    made.parent.mkdir(parents=True)
+    made.touch()
+    well.setattr(doctor, "VENV", folder / ".venv")
+    well.setattr(doctor, "IN_VENV", False)
+    return made
+
+
+@pytest.mark.parametrize("version_info", [(3, 9, 2), sys.version_info[:3]])
+def test_beside_the_course_s_environment_another_python_is_sent_there(
+    versions, well, capsys, tmp_path, version_info
+):
+    """Everything is missing in it: nine false alarms."""
+    python = other_environment(well, tmp_path)
+    well.setattr(doctor.sys, "version_info", version_info)
+    versions("torch", None)
+    code, bad, good = seen(capsys)
+    assert code == 1 and good == []
+    assert bad == [
+        "DO  the course has its own Python in .venv, and this is another: run make doctor, "
+        f'or "{python}" -m recsys_utils.doctor'
+    ]
+
+
+def test_an_environment_of_one_s_own_beside_it_is_as_good(well, capsys, tmp_path):
+    other_environment(well, tmp_path)
+    assert seen(capsys)[:2] == (0, [])
+
+
+def test_in_the_course_s_environment_all_its_checks_are_made(versions, well, capsys, tmp_path):
+    other_environment(well, tmp_path)
+    well.setattr(doctor, "IN_VENV", True)
+    versions("torch", None)
+    assert only_fault(capsys).startswith("DO  torch is missing")
+
+
+def test_make_doctor_runs_in_the_environment_that_make_lab_made(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+
+    def command() -> str:
+        asked = ["make", "-n", "doctor", "PYTHON=other-python"]
+        return subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True).stdout.strip()
+
+    assert command() == "other-python -m recsys_utils.doctor"
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").touch()
+    assert command() == ".venv/bin/python -m recsys_utils.doctor"
 
 
 def test_an_old_python_can_read_the_doctor():
@@ -125,7 +189,7 @@ def test_a_package_that_is_missing_or_does_not_fit(versions, capsys, line, other
     need = Requirement(line)
     versions(need.name, other)
     what = f"{other} does not fit, {need.specifier} is needed" if other else "is missing"
-    install = f'python -m pip install "{need.name}{need.specifier}"'
+    install = f'{doctor.PIP} "{need.name}{need.specifier}"'
     assert only_fault(capsys) == f"DO  {need.name} {what}: {install}"
 
 
@@ -144,9 +208,8 @@ def test_leftovers_of_a_package(versions, capsys):
 
 def test_the_package_is_not_installed(well, capsys):
     well.setattr(doctor, "PACKAGE", "no-such-package")
-    code, bad, _ = seen(capsys)
-    assert code == 1 and bad[0].startswith("?   Python 3")
-    assert bad[1:] == [f"DO  the course's package is not installed; {doctor.INSTALL}"]
+    assert only_fault(capsys) == f"DO  the course's package is not installed; {doctor.INSTALL}"
+    assert "make lab" in doctor.INSTALL and "pip install -e" in doctor.INSTALL
 
 
 def test_data_that_are_missing(data, capsys):
@@ -205,15 +268,19 @@ def test_threads_are_a_tip_and_no_fault(well, capsys):
         assert code == 0 and len(bad) == 1 and bad[0].startswith(f"TIP OMP_NUM_THREADS {words}:")
 
 
-def test_a_folder_that_cannot_be_written_to(well, capsys, tmp_path):
-    well.setattr(doctor, "NOTEBOOKS", tmp_path / "nowhere")
-    assert only_fault(capsys) == f"DO  there is no folder {tmp_path / 'nowhere'}; {doctor.INSTALL}"
-
+def test_a_folder_that_cannot_be_written_to(well, capsys):
     def refuse(dir):
         raise PermissionError(13, "Permission denied")
 
     well.setattr(doctor.tempfile, "TemporaryFile", refuse)
-    assert "cannot be written to (Permission denied): copy the course to" in only_fault(capsys)
+    said = "notebooks cannot be written to (Permission denied): copy the notebooks to"
+    assert said in only_fault(capsys)
+
+
+def test_without_the_course_s_folder_notebooks_are_saved_where_you_are(well, capsys, tmp_path):
+    well.setattr(doctor, "NOTEBOOKS", tmp_path / "nowhere")
+    well.chdir(tmp_path)
+    assert f"OK  the folder {tmp_path.name} can be written to" in seen(capsys)[2]
 
 
 def test_writing_leaves_nothing_behind(well, tmp_path):
@@ -235,7 +302,10 @@ def kernel(well, tmp_path):
 
 
 def test_a_kernel_starts_and_answers(kernel, capsys):
-    assert seen(capsys)[2][-1] == "OK  a kernel starts and answers"
+    assert seen(capsys)[2][-2:] == [
+        "OK  a kernel starts and answers",
+        "OK  in it the packages can be imported and the data loaded",
+    ]
 
 
 def test_no_kernel(kernel, well, capsys):
@@ -262,13 +332,60 @@ def test_a_kernel_that_never_answers(kernel, well, capsys):
     assert not [p for p in psutil.Process().children() if "sleep(60)" in " ".join(p.cmdline())]
 
 
-def test_a_kernel_of_another_python(kernel, capsys):
-    """It runs, but the course's package is not there."""
-    kernel(
-        "import sys; sys.modules['recsys_utils'] = None; sys.argv[1:] = ['-f', sys.argv[1]]; "
+def kernel_after(program: str) -> str:
+    """A kernel that runs a program before it starts."""
+    return f"import sys; sys.argv[1:] = ['-f', sys.argv[1]]\n{program}\n" + (
         "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
     )
-    assert only_fault(capsys).startswith("DO  the kernel python3 belongs to another Python")
+
+
+def test_a_kernel_of_another_python(kernel, capsys):
+    """It runs, but the course's package is not there."""
+    kernel(kernel_after("sys.modules['recsys_utils'] = None"))
+    line = only_fault(capsys)
+    assert line.startswith("DO  import recsys_utils fails in a kernel (ModuleNotFoundError: ")
+    assert line.endswith("it belongs to another Python: python -m ipykernel install --sys-prefix")
+
+
+def broken_package(folder: Path, name: str, program: str) -> str:
+    """A kernel in which a package is installed, but importing it runs this program."""
+    (folder / f"{name}.py").write_text(program, encoding="utf-8")
+    return kernel_after(f"sys.path.insert(0, {str(folder)!r})")
+
+
+@pytest.mark.parametrize("name", ["numpy", "pandas", "matplotlib", "torch", "ipywidgets"])
+def test_a_package_that_is_there_but_cannot_be_imported(kernel, capsys, tmp_path, name):
+    program = "raise ImportError('libcudnn.so.9: cannot open shared object file')"
+    kernel(broken_package(tmp_path, name, program))
+    line = only_fault(capsys)
+    assert re.match(
+        rf"DO  import {name}\S* fails in a kernel \(ImportError: libcudnn\.so\.9: cannot", line
+    )
+    needs = next(need for need in PROJECT["dependencies"] if need.startswith(name))
+    found = re.search(r'--force-reinstall --no-deps "([^"]+)"', line)[1]
+    assert Requirement(found) == Requirement(needs)
+    assert ("download.pytorch.org/whl/cpu" in line) == (name == "torch" and sys.platform == "linux")
+
+
+def test_a_package_that_ends_the_kernel(kernel, capsys, tmp_path):
+    """As a second OpenMP library does it, without a word in Python."""
+    kernel(broken_package(tmp_path, "torch", "import os; os.abort()"))
+    line = only_fault(capsys)
+    assert line.startswith("DO  import torch ends the kernel: ") and "--force-reinstall" in line
+
+
+def test_a_package_whose_import_does_not_end(kernel, well, capsys, tmp_path):
+    kernel(broken_package(tmp_path, "torch", "import time; time.sleep(60)"))
+    well.setattr(doctor, "IMPORT_SECONDS", 4)
+    assert only_fault(capsys) == ("DO  import torch takes more than 4 s in a kernel: try again")
+
+
+def test_data_that_cannot_be_read_in_the_kernel(kernel, capsys, tmp_path):
+    program = "import recsys_utils.tables as t, pathlib; t.DATA = pathlib.Path('/nowhere')"
+    kernel(kernel_after(f"{program}; sys.modules.pop('recsys_utils.data', None)"))
+    line = only_fault(capsys)
+    assert line.startswith("DO  loading the data fails in a kernel (DataError: movies.csv: ")
+    assert line.endswith(doctor.INSTALL)
 
 
 def test_a_fault_of_the_doctor_is_a_line(well, capsys):
@@ -308,6 +425,7 @@ def test_it_runs_where_packages_cannot_be_imported(missing, words):
 
 def test_it_imports_nothing_heavy_and_opens_no_connection():
     """The guard in tests/guard refuses connections elsewhere: there is no line about one."""
+    assert doctor.DATA == tables.DATA
     program = (
         "import sys, recsys_utils.doctor as d; code = d.main(); "
         "print([m for m in ('torch', 'pandas', 'numpy', 'matplotlib') if m in sys.modules])"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -38,6 +39,41 @@ def test_conda_and_pip_install_the_same_versions():
         assert found.get(CONDA_NAMES.get(name, name)) == versions, line
     testing = dict(requirement(line) for line in PROJECT["optional-dependencies"]["test"])
     assert found["nbval"] == testing["nbval"] and found["pytest"] == testing["pytest"]
+
+
+def locked() -> dict[str, set[str]]:
+    """Package -> its versions in the lock file; several where systems or Pythons differ."""
+    found = {}
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            name, locked_version = re.fullmatch(r"([\w.-]+)==([^ ;]+)(?: ; .+)?", line).groups()
+            found.setdefault(name, set()).add(locked_version)
+    return found
+
+
+def test_the_lock_has_one_version_of_everything_within_the_bounds():
+    """`make lock` writes it anew; pip takes it as constraints, so it may hold more than needed."""
+    found = locked()
+    every_extra = PROJECT["optional-dependencies"].values()
+    for line in [*PROJECT["dependencies"], *(line for extra in every_extra for line in extra)]:
+        need = Requirement(line)
+        assert found[need.name] and all(map(need.specifier.contains, found[need.name])), line
+
+
+def pip_commands(*asked: str) -> list[str]:
+    """The two commands with which `make lab` installs torch, then all the rest."""
+    command = ["make", "-n", "VENV=no-such-folder", *asked, "no-such-folder/.done"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return [line for line in run.stdout.splitlines() if "pip install" in line]
+
+
+def test_make_lab_installs_what_is_locked_and_the_newest_if_asked_to():
+    torch = next(line for line in PROJECT["dependencies"] if line.startswith("torch"))
+    for first, rest in (pip_commands(), pip_commands("LOCK=")):
+        assert f'"{torch}"' in first
+        assert rest.endswith('-e ".[lab,test,site]"')
+    assert all("--constraint requirements.lock" in line for line in pip_commands())
+    assert not any("requirements.lock" in line for line in pip_commands("LOCK="))
 
 
 def test_binder_finds_its_files_at_the_root():

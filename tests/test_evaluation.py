@@ -74,6 +74,35 @@ def test_a_list_holds_the_k_best_best_first_or_the_whole_small_catalogue():
     assert top_k(torch.rand(2, 30)).shape == (2, 10)  # ten, as in the metrics
 
 
+def test_no_list_holds_an_excluded_item_and_all_lists_are_as_long_as_the_shortest():
+    out = -torch.inf
+    scores = torch.tensor([[out, 3.0, out, 1.0, out], [5.0, 4.0, 3.0, 2.0, out]])
+    assert top_k(scores, 2).tolist() == [[1, 3], [0, 1]]
+    assert top_k(scores, 4).tolist() == [[1, 3], [0, 1]]
+    assert top_k(scores[1:], 4).tolist() == [[0, 1, 2, 3]]
+    assert top_k(scores[:0], 4).shape == (0, 4)
+    with pytest.raises(ValueError, match="1 scores are NaN"):  # they would come first
+        top_k(torch.tensor([[1.0, torch.nan, 3.0]]), 2)
+    with pytest.raises(ValueError, match=r"user 1: all 3 items are excluded \(-inf\)"):
+        top_k(torch.tensor([[1.0, 2.0, 3.0], [out, out, out]]))
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_a_list_has_at_least_one_place(k):
+    for measure in (hit_rate, ndcg, reciprocal_rank):
+        with pytest.raises(ValueError, match=f"k must be at least 1, got {k}"):
+            measure(torch.tensor([1, 2]), k)
+    with pytest.raises(ValueError, match=f"k must be at least 1, got {k}"):
+        top_k(torch.rand(2, 3), k)
+
+
+def test_ranks_that_count_from_0_are_refused():
+    """1 / rank would be infinite, and every hit rate too high."""
+    for measure in (hit_rate, ndcg, reciprocal_rank):
+        with pytest.raises(ValueError, match="ranks count from 1, got 0"):
+            measure(torch.tensor([3, 0]))
+
+
 @pytest.fixture(scope="module")
 def split():
     """Three users, eight items, likes and dislikes in time."""

@@ -135,6 +135,41 @@ def test_each_format_gives_the_same_tables(tmp_path, edition, write, nested):
     assert not found.movies.drop(columns="year").isna().any(axis=None)
 
 
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_a_film_file_saved_again_as_utf_8_keeps_its_titles_and_credits(tmp_path, edition):
+    """People do, because pandas asks for it; Notepad puts a byte order mark in front as well."""
+    file = next(
+        name for name in ("movies.csv", "movies.dat", "u.item") if name in EDITIONS[edition]
+    )
+    content = EDITIONS[edition][file]
+    if edition in ("1M", "100K"):
+        content = content.decode("latin-1").encode()
+    for mark in (b"", BOM):
+        files = EDITIONS[edition] | {file: mark + content}
+        film = load_movielens(write_folder(tmp_path, files)).movies.iloc[1]
+        assert (film["movieId"], film["title"]) == (293, "Léon: The Professional")
+        assert film["director"] == "Luc Besson"
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_a_byte_order_mark_in_the_ratings_is_no_part_of_the_first_number(tmp_path, edition):
+    file = next(
+        name for name in ("ratings.csv", "ratings.dat", "u.data") if name in EDITIONS[edition]
+    )
+    files = EDITIONS[edition] | {file: BOM + EDITIONS[edition][file]}
+    assert len(load_movielens(write_folder(tmp_path, files)).ratings) == len(RATINGS)
+
+
+def test_a_fault_in_a_marked_file_is_named_as_in_any_other(tmp_path):
+    films = BOM + EDITIONS["100K"]["u.item"].decode("latin-1").encode().replace(b"293|", b"x|")
+    assert "u.item, line 2, movieId: 'x'" in message(
+        write_folder(tmp_path, EDITIONS["100K"] | {"u.item": films})
+    )
+
+
 @pytest.mark.parametrize("edition", EDITIONS)
 def test_the_attribute_table_takes_each_format(tmp_path, edition):
     found = load_movielens(write_folder(tmp_path, EDITIONS[edition]))
@@ -288,7 +323,7 @@ def test_any_title_keeps_its_year_and_no_title_is_lost(title, year):
         ("small", "movies.csv", b"293,", b"6,", ["line 3", "movieId", "'6'", "one row"]),
         ("small", "movies.csv", b"293,", b"x,", ["line 3", "movieId", "'x'"]),
         ("small", "movies.csv", b'"Heat (1995)"', b'" "', ["line 2", "title", "' '"]),
-        ("small", "movies.csv", b'"Heat (1995)"', b'"Heat\r\n(1995)"', ["line 2", "next line"]),
+        ("small", "movies.csv", b'"Heat (1995)"', b'"Heat\r\n(1995)"', ["line 2", "on one line"]),
         ("small", "movies.csv", b"genres", b"kinds", ["line 1", "'genres'"]),
         ("small", "movies.csv", "é".encode(), b"\xe9", ["line 3", "xe9", "utf-8"]),
         ("1M", "movies.dat", b"::Heat", b":Heat", ["line 1", "2 fields, expected 3"]),

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys_utils.splits import RatedPairs, item_rows, random_rows
+from recsys_utils.splits import RatedPairs, item_rows, leave_one_out_split, random_rows
 
 budget = settings(max_examples=60, derandomize=True, deadline=None)
 IDS = np.array([50, 10, 40])  # neither sorted nor row numbers
@@ -23,6 +23,71 @@ def test_an_item_is_known_by_its_row_in_the_catalogue(ratings):
     assert item_rows(ratings, IDS).tolist() == [1, 2, 0, 1]
     with pytest.raises(ValueError, match="movieId 40 is rated, but not in the catalogue"):
         item_rows(ratings, IDS[:2])
+    with pytest.raises(ValueError, match="item_ids: 10 is there twice, expected one row"):
+        item_rows(ratings, [50, 10, 40, 10])
+
+
+def own_table() -> pd.DataFrame:
+    """Two users, six likes each, as somebody writes it down without the loaders."""
+    rows = [(user, 10 * t, 4.5, 95 + t) for user in (2, 10) for t in range(1, 7)]
+    return pd.DataFrame(rows, columns=["userId", "movieId", "rating", "timestamp"])
+
+
+OWN_IDS = [10, 20, 30, 40, 50, 60]
+
+
+class TestOwnTables:
+    """Tables that no loader has seen give the right split, or an error that names the column."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda table: table.sample(frac=1, random_state=3),
+            lambda table: table.set_axis([0, 1, 2, 3, 4, 5] * 2),
+            lambda table: table.assign(userId=table["userId"].map("user {:02}".format)),
+            lambda table: table.assign(timestamp=pd.to_datetime(table["timestamp"], unit="s")),
+            lambda table: table.convert_dtypes(),
+        ],
+        ids=["shuffled", "index twice", "text as userId", "dates", "pandas' own dtypes"],
+    )
+    def test_the_same_ratings_written_otherwise_give_the_same_split(self, change):
+        split = leave_one_out_split(change(own_table()), OWN_IDS)
+        assert split.items.tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
+        assert (split.validation.tolist(), split.test.tolist()) == ([4, 4], [5, 5])
+
+    @pytest.mark.parametrize("column", ["userId", "movieId", "rating", "timestamp"])
+    def test_a_value_that_is_missing_is_named_with_its_row(self, column):
+        table = own_table()
+        table[column] = table[column].astype("float64").where(table.index != 3)
+        with pytest.raises(ValueError, match=f"ratings, row 3: {column} is missing"):
+            leave_one_out_split(table, OWN_IDS)
+
+    @pytest.mark.parametrize("column", ["userId", "movieId", "rating", "timestamp"])
+    def test_a_column_that_is_missing_is_named(self, column):
+        with pytest.raises(ValueError, match=f"ratings have no column '{column}', only"):
+            leave_one_out_split(own_table().drop(columns=column), OWN_IDS)
+
+    @pytest.mark.parametrize("column", ["rating", "timestamp"])
+    def test_text_is_not_compared_as_if_it_were_numbers(self, column):
+        """As texts "100" comes before "98", so that another film would be the last one."""
+        table = own_table().astype({column: str})
+        with pytest.raises(ValueError, match=f"column {column}: expected numbers, got '"):
+            leave_one_out_split(table, OWN_IDS)
+
+    def test_a_film_rated_twice_is_refused_so_that_no_test_film_is_trained_on(self):
+        again = pd.DataFrame([(2, 20, 5.0, 999)], columns=own_table().columns)
+        table = pd.concat([own_table(), again])
+        said = "user 2 has rated movieId 20 twice, expected one rating"
+        with pytest.raises(ValueError, match=said):
+            leave_one_out_split(table, OWN_IDS)
+        with pytest.raises(ValueError, match=said):
+            RatedPairs.from_ratings(table, OWN_IDS)
+
+    def test_likes_and_dislikes_need_no_times(self):
+        table = own_table().drop(columns="timestamp")
+        assert len(RatedPairs.from_ratings(table, OWN_IDS).users) == 12
+        with pytest.raises(ValueError, match="no column 'rating'"):
+            RatedPairs.from_ratings(table.drop(columns="rating"), OWN_IDS)
 
 
 class TestRatedPairs:
@@ -43,6 +108,13 @@ class TestRatedPairs:
         liked, rated = RatedPairs.from_ratings(ratings, IDS).to_table(n_users=2, n_items=3)
         assert liked.tolist() == [[False, False, False], [True, True, False]]
         assert rated.tolist() == [[False, True, True], [True, True, False]]
+
+    def test_a_table_of_fewer_users_or_items_is_refused(self, ratings):
+        pairs = RatedPairs.from_ratings(ratings, IDS)
+        with pytest.raises(ValueError, match="user number 1 is rated, but there are only 1 users"):
+            pairs.to_table(n_users=1, n_items=3)
+        with pytest.raises(ValueError, match="item number 2 is rated, but there are only 2 items"):
+            pairs.to_table(n_users=2, n_items=2)
 
 
 class TestRandomRows:

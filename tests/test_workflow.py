@@ -35,7 +35,7 @@ def test_it_may_only_read(workflow):
 
 
 def test_all_systems_and_the_oldest_python(workflow):
-    matrix = workflow["jobs"]["newest"]["strategy"]["matrix"]
+    matrix = workflow["jobs"]["systems"]["strategy"]["matrix"]
     assert matrix["system"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
     assert f">={matrix['python'][0]}" == PROJECT["requires-python"]
     assert len(matrix["python"]) >= 2
@@ -48,6 +48,13 @@ def test_it_runs_make_lint_and_make_test(workflow):
         assert re.search(rf"^{target}:", MAKEFILE, re.M), target
 
 
+def test_changes_are_tested_with_the_locked_versions_and_weekly_the_newest(workflow):
+    """`${{ is_true && '' || other }}` would give the other: an empty text counts as false."""
+    wanted = "${{ github.event_name != 'schedule' && 'requirements.lock' || '' }}"
+    assert workflow["env"]["LOCK"] == wanted
+    assert re.search(r"^LOCK \?= requirements\.lock$", MAKEFILE, re.M)
+
+
 def test_pictures_of_the_browser_are_kept(workflow):
     job = workflow["jobs"]["browser"]
     upload = next(step for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
@@ -56,8 +63,10 @@ def test_pictures_of_the_browser_are_kept(workflow):
 
 def test_windows_runs_what_make_test_runs(workflow):
     """There without make. Every other step is either for all systems or for all but Windows."""
-    steps = workflow["jobs"]["newest"]["steps"]
-    run = next(step["run"] for step in steps if step.get("if") == "runner.os == 'Windows'")
+    steps = workflow["jobs"]["systems"]["steps"]
+    windows = next(step for step in steps if step.get("if") == "runner.os == 'Windows'")
+    run = windows["run"]
+    assert windows["env"] == {"PIP_CONSTRAINT": "${{ env.LOCK }}"}
     recipe = re.search(r"^test:.*\n\t\$\(BIN\)/python (.*)$", MAKEFILE, re.M)[1]
     assert run.splitlines() == ['python -m pip install -e ".[lab,test,site]"', f"python {recipe}"]
     assert all(step.get("if") in (None, "runner.os == 'Windows'", "runner.os != 'Windows'")
