@@ -26,7 +26,7 @@ doctor: ## say whether everything is here that the course needs, and what to do
 	$(or $(wildcard $(BIN)/python),$(PYTHON)) -m recsys_utils.doctor
 test: $(VENV)/.done ## run all tests and all notebooks, and compare their outputs
 	$(BIN)/python -m pytest
-test-browser: $(VENV)/.browser ## test the site and JupyterLab in Chromium (Debian: apt install chromium npm)
+test-browser: $(VENV)/.browser ## test the book, its page and JupyterLab in Chromium (Debian: apt install chromium npm)
 	$(BIN)/python -m pytest tests/browser
 lint: $(VENV)/.done ## check the style of code and notebooks
 	$(BIN)/ruff check .
@@ -35,8 +35,10 @@ notebooks: $(VENV)/.done ## run all notebooks again and store their outputs
 	$(BIN)/python scripts/run_and_store.py notebooks/*.ipynb notebooks/solutions/*.ipynb
 class-set: $(VENV)/.done ## make a folder and a zip for students: no outputs, no solutions
 	$(BIN)/python scripts/class_set.py class-set
-site: $(VENV)/.done ## write the course as web pages to site/
-	$(BIN)/python scripts/build_site.py site
+site: $(VENV)/npm/.done ## write the course as a book to site/html, with the page "Pick films, see why"
+	rm -rf site
+	BOOK_NPM=$(VENV)/npm $(BIN)/python -m sphinx -qW --keep-going -c book . site/html
+	$(BIN)/python book/pick/export.py site/html/pick
 budget: $(VENV)/.done ## measure seconds and memory of all notebooks; fails over the promise
 	$(BIN)/python scripts/budget.py docs/budget.md
 same-numbers: $(VENV)/.done ## run all notebooks twenty times under ten settings; 90 minutes
@@ -64,9 +66,15 @@ $(VENV)/.done: pyproject.toml $(LOCK)
 	$(call torch,$(BIN))
 	$(call pip,$(BIN)) $(locked) -e ".[lab,test,site]"
 	touch $@
-$(VENV)/.browser: $(VENV)/.done
+$(VENV)/.browser: $(VENV)/.done $(VENV)/npm/.done
 	$(call pip,$(BIN)) $(locked) -e ".[browser]"
-	npm install --silent --no-save --prefix $(VENV) axe-core@4.14.1
+	touch $@
+# Formulas, diagrams, and a search for barriers. Only the packages, not what they were made from.
+$(VENV)/npm/.done: $(VENV)/.done
+	rm -rf $(VENV)/npm && mkdir -p $(VENV)/npm
+	cd $(VENV)/npm && npm pack --silent mathjax@3.2.2 mermaid@11.12.1 axe-core@4.14.1
+	cd $(VENV)/npm && for name in mathjax mermaid axe-core; do \
+	  mkdir -p $$name && tar -xzf $$name-*.tgz --strip-components=1 -C $$name || exit 1; done
 	touch $@
 # RecBole wants older libraries than this course. Its wheel also holds the data.
 RECBOLE_WHEEL := $(VENV)/recbole/recbole-1.2.1-py3-none-any.whl

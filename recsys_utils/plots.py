@@ -299,15 +299,18 @@ def explanations_heatmap(
     explanations: Sequence[Explanation],
     *,
     title: str,
-    kind: Literal["weights", "contributions"] = "weights",
+    kind: Literal["weights", "contributions", "yours"] = "weights",
     limit: float | None = None,
     ax: Axes | None = None,
 ) -> tuple[Figure, Axes]:
     """Several explained films, one a row, their attributes in the columns, names in the cells.
 
+    Behind a name stands its support, if it is known: how many of the user's likes share it.
+
     Args:
         explanations: at least one.
-        title, kind, limit, ax: as in `heatmap`.
+        kind: "weights", "contributions", or "yours": the contributions less everybody's.
+        title, limit, ax: as in `heatmap`.
 
     Raises:
         ValueError: no explanations.
@@ -326,7 +329,7 @@ def explanations_heatmap(
             column = columns.index((field, explanation.fields[:place].count(field)))
             values[row, column] = getattr(explanation, kind)[place]
             mask[row, column] = True
-            text[row, column] = "itself" if field == "film" else name
+            text[row, column] = "itself" if field == "film" else name + _likes(explanation, place)
     names = []
     for field, number in columns:
         is_only = (field, 1) not in columns
@@ -336,14 +339,27 @@ def explanations_heatmap(
         [explanation.label for explanation in explanations],
         names,
         title=title,
-        kind=kind,
+        kind="weights" if kind == "weights" else "contributions",
         mask=mask,
         text=text.tolist(),
         row_name="recommended film",
-        column_name="its attributes",
+        column_name="its attributes" + _what_brackets_say(explanations),
         limit=limit,
         ax=ax,
     )
+
+
+def _likes(explanation: Explanation, place: int) -> str:
+    """The support behind a name: " (3)"; nothing where there is none to tell."""
+    if explanation.support is None or explanation.fields[place] in ("film", "watched"):
+        return ""
+    return f" ({len(explanation.support[place])})"
+
+
+def _what_brackets_say(explanations: Sequence[Explanation]) -> str:
+    if all(explanation.support is None for explanation in explanations):
+        return ""
+    return " (in brackets: how many of the user's likes share it)"
 
 
 def _fields_in_order(explanations: Sequence[Explanation]) -> list[str]:
@@ -363,14 +379,20 @@ def explanation_bars(
 ) -> tuple[Figure, np.ndarray]:
     """One film in depth: weights, contributions and other measures side by side, signs in colour.
 
+    Behind a name stands its support, as in `explanations_heatmap`.
+
     Args:
         explanation: the explained film.
-        others: name -> `(n,)` values in logits, in the order of `explanation.names`.
+        others: name -> `(n,)` values in logits, in the order of `explanation.names`. None: the
+            contributions' two parts, for everybody and for you, if they are known.
         title: a sentence that says what is seen.
     """
     names = []
-    for field, name in zip(explanation.fields, explanation.names):
-        names.append("the film itself" if field == "film" else f"{field}: {name}")
+    for place, (field, name) in enumerate(zip(explanation.fields, explanation.names)):
+        name = "the film itself" if field == "film" else f"{field}: {name}"
+        names.append(name + _likes(explanation, place))
+    if others is None and explanation.everybody is not None:
+        others = {"for everybody": explanation.everybody, "for you": explanation.yours}
     signed = {"contribution (logits)": explanation.contributions, **(others or {})}
     fig, axes = plt.subplots(
         1,
@@ -381,6 +403,7 @@ def explanation_bars(
     )
     places = np.arange(len(names))[::-1]
     _weight_bars(axes[0], places, explanation.weights)
+    axes[0].set_ylabel("attribute" + _what_brackets_say([explanation]).replace(": ", ":\n"))
     limit = 1.7 * max(np.abs(values).max() for values in signed.values()) or 1.0
     for ax, (name, values) in zip(axes[1:], signed.items()):
         colours = [FOR if value >= 0 else AGAINST for value in values]

@@ -13,22 +13,74 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parents[1]
-WHOLE = ["recsys_utils", "data", "notebooks/images", "notebooks/ledger.csv", "LICENSE", "Makefile",
-         "environment.yml", "pyproject.toml", "requirements.lock"]  # fmt: skip
+WHOLE = ["recsys_utils", "data", "studies", "docs/glossary.md", "notebooks/images",
+         "notebooks/ledger.csv", "LICENSE", "requirements.lock"]  # fmt: skip
+TARGETS = {"help", "lab", "doctor", "studies", "clean", "$(VENV)/.done"}  # that work without us
 README = """# Explainable recommendation with attention: class set
 
-You need Python 3.11 or newer. With `make`: `make lab`. With conda:
-`conda env create -f environment.yml`, then `conda activate explainable-recommendation` and
-`jupyter lab notebooks`. The first command downloads about 1 GB, once. Afterwards everything works
-offline.
+You need Python 3.11 or newer, 2 GB of disk, and the network once, for about 1 GB. Afterwards
+everything works offline. Open a terminal in this folder, then:
 
-Begin with [01 Background](notebooks/01_background.ipynb). Each notebook ends with exercises:
-write your answer in place of `...` and run the cell. `checks.hint("01.1")` helps,
-`checks.progress()` shows what you have solved.
+- **Linux, macOS:** `make lab`. It installs and opens JupyterLab; the next time it only opens it.
+- **Windows:** once
+
+      py -m venv .venv
+      .venv\\Scripts\\activate
+      python -m pip install -e ".[lab]"
+
+  and each time `.venv\\Scripts\\activate`, then `jupyter lab`.
+- **conda:** once `conda env create -f environment.yml`, and each time
+  `conda activate explainable-recommendation`, then `jupyter lab`.
+
+Something does not work? `make doctor` says what is missing and what to do (on Windows and with
+conda, after `activate`: `python -m recsys_utils.doctor`).
+
+Begin with [the first notebook](notebooks/FIRST). Each notebook ends with exercises: write your
+answer in place of `...` and run the cell. `checks.hint("00.1")` helps, `checks.progress()` shows
+what you have solved. Words you do not know stand in the [glossary](docs/glossary.md).
 
 The data in [data](data/README.md) have terms of their own: research and education, no commercial
 use.
 """
+
+
+def makefile(text: str) -> str:
+    """The Makefile with the targets that work in the class set, and what students need."""
+    kept, comment, keep = [], [], True
+    for line in text.splitlines(keepends=True):
+        target = re.match(r"([^\s:=]+):(?!=)", line)
+        if line.startswith("#"):
+            comment.append(line)
+            continue
+        if target:
+            keep = target[1] in TARGETS or target[1] == ".PHONY"
+        elif not line.startswith("\t"):
+            keep = not line.startswith("RECBOLE")
+        if keep:
+            kept += [*comment, line]
+        comment = []
+    names = " ".join(sorted(name for name in TARGETS if f"\n{name}:" in text and "$" not in name))
+    text = re.sub(r"^\.PHONY:.*\n", "", "".join(kept), flags=re.M)
+    text = text.replace("help: ##", f".PHONY: {names}\nhelp: ##")
+    text = text.replace("make test: everything that is checked.  ", "")
+    return re.sub(r"\.\[lab[\w,]*\]", ".[lab]", text)
+
+
+def pyproject(text: str) -> str:
+    """pyproject.toml with the package and JupyterLab, without what tests and our book need."""
+    text = text.split("[tool.pytest")[0]
+    head, extras = text.split("[project.optional-dependencies]\n")
+    extras, rest = extras.split("\n\n", 1)
+    lab = re.search(r"^lab = \[.*?\]$", extras, flags=re.M | re.S)[0]
+    return f"{head}[project.optional-dependencies]\n{lab}\n\n{rest.rstrip()}\n"
+
+
+def environment(text: str) -> str:
+    """environment.yml without the programs that test."""
+    return re.sub(r"^ *- (?:pytest|nbval).*\n", "", text, flags=re.M)
+
+
+CHANGED = {"Makefile": makefile, "pyproject.toml": pyproject, "environment.yml": environment}
 
 
 def bare(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -58,7 +110,12 @@ def make(folder: Path) -> Path:
             shutil.copy(source, target)
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         nbformat.write(bare(nbformat.read(path, 4)), folder / "notebooks" / path.name)
-    (folder / "README.md").write_text(README, encoding="utf-8")
+    for name, change in CHANGED.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        (folder / name).write_text(change(text), encoding="utf-8", newline="\n")
+    first = min(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    readme = README.replace("FIRST", first)
+    (folder / "README.md").write_text(readme, encoding="utf-8", newline="\n")
     folder = folder.resolve()
     return Path(shutil.make_archive(str(folder), "zip", folder.parent, folder.name))
 

@@ -26,6 +26,7 @@ KERNEL = {
     "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
     "language_info": {"name": "python", "file_extension": ".py"},  # else scripts end in .txt
 }
+KEPT = ["tags", "jupyter"]  # of a cell's metadata; "jupyter": its code is folded away
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -79,8 +80,8 @@ def run(path: Path) -> None:
     ).execute()
     notebook.metadata = nbformat.from_dict(KERNEL)
     for cell in notebook.cells:
-        tags = {"tags": cell.metadata.tags} if "tags" in cell.metadata else {}
-        cell.metadata = {**tags, "slideshow": {"slide_type": slide_type(cell)}}
+        kept = {name: cell.metadata[name] for name in KEPT if name in cell.metadata}
+        cell.metadata = {**kept, "slideshow": {"slide_type": slide_type(cell)}}
         if cell.cell_type != "code":
             continue
         if "machine-dependent" in cell.metadata.get("tags", []) and before[cell.id]:

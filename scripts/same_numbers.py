@@ -118,7 +118,7 @@ def page(results: list[tuple[str, bool]]) -> str:
             "",
             f"Measured on {date.today().isoformat()} by `make same-numbers`: {machine()}.",
             "",
-            "Each run executes all eight notebooks from top to bottom and compares "
+            "Each run executes all notebooks from top to bottom and compares "
             "every stored output but timings and pictures, to the last digit printed. The network "
             f"is off. {len(results)} runs, one after the other:",
             "",

@@ -17,7 +17,7 @@ def budget():
 @pytest.fixture
 def costs(budget):
     """What would just be allowed."""
-    return {(book.stem, threads): budget.Cost(240 / len(budget.NOTEBOOKS), 40, 900)
+    return {(book.stem, threads): budget.Cost(120 / len(budget.NOTEBOOKS), 40, 750)
             for book in budget.NOTEBOOKS for threads in (1, 2)}  # fmt: skip
 
 
@@ -28,9 +28,9 @@ def test_what_is_promised_may_be_used_up(budget, costs):
 @pytest.mark.parametrize(
     ("threads", "cost", "words"),
     [
-        (1, (61, 61, 500), "1 threads: 61 s, at most 60"),
-        (2, (46, 60, 500), "2 threads: 46 s, at most 45"),
-        (1, (20, 20, 901), "1 threads: 901 MB, at most 900"),
+        (1, (26, 26, 500), "1 threads: 26 s, at most 25"),
+        (2, (27, 60, 500), "2 threads: 27 s, at most 25"),
+        (1, (20, 20, 751), "1 threads: 751 MB, at most 750"),
     ],
 )
 def test_a_notebook_that_costs_too_much_is_named(budget, costs, threads, cost, words):
@@ -40,7 +40,7 @@ def test_a_notebook_that_costs_too_much_is_named(budget, costs, threads, cost, w
 
 
 def test_the_whole_course_and_the_files_are_looked_at(budget, costs, monkeypatch):
-    every = {key: budget.Cost(44, 44, 500) for key in costs}
+    every = {key: budget.Cost(24, 24, 500) for key in costs}
     assert any("whole course" in words for words in budget.broken(every))
     monkeypatch.setattr(budget, "FILE_KB", 10)
     assert len(budget.broken(costs)) == len(budget.NOTEBOOKS)
@@ -64,10 +64,10 @@ def test_a_run_is_measured_in_the_kernel(budget, tmp_path):
 
 
 def test_a_slow_run_gets_a_second_chance_but_no_third(budget, monkeypatch):
-    times = iter([61, 62, 59, 70, 44])
+    times = iter([26, 27, 24, 30, 23])
     monkeypatch.setattr(budget, "measure_once", lambda *_: budget.Cost(next(times), 1, 1))
-    assert [budget.measure(None, 1).seconds for _ in range(2)] == [61, 59]
-    assert budget.measure(None, 2).seconds == 44
+    assert [budget.measure(None, 1).seconds for _ in range(2)] == [26, 24]
+    assert budget.measure(None, 2).seconds == 23
 
 
 def test_the_page_was_measured_and_within_the_promise(budget):
@@ -77,5 +77,6 @@ def test_the_page_was_measured_and_within_the_promise(budget):
     assert [name for name, _ in rows] == [book.stem for book in budget.NOTEBOOKS]
     for name, cells in rows:
         one, _, peak, two, _, peak_two, size = map(int, cells.split(" | "))
-        assert one <= 60 and two <= 45 and max(peak, peak_two) <= 900 and size <= 400, name
+        assert one <= budget.SECONDS[1] and two <= budget.SECONDS[2], name
+        assert max(peak, peak_two) <= budget.PEAK_MB and size <= budget.FILE_KB, name
     assert re.search(r"Measured on 20\d\d-\d\d-\d\d by `make budget`: \d+ cores of \w+", page)

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from recsys_utils import checks
+from recsys_utils.checks import exercise as judging
 from recsys_utils.checks import storing
-from recsys_utils.checks.exercise import Exercise, Mistake
+from recsys_utils.checks.exercise import Draw, Exercise, Mistake, Rule
 
 HERE = Path(__file__).parent
 EXERCISES = {
@@ -36,6 +37,13 @@ RIGHT = {name: ways for book in CATALOGUE.values() for name, ways in book.RIGHT.
 WRONG = {name: ways for book in CATALOGUE.values() for name, ways in book.WRONG.items()}
 
 
+@pytest.fixture(autouse=True)
+def seeds(monkeypatch):
+    """Every check draws from another seed, here the same ones in every run of the tests."""
+    numbers = itertools.count()
+    monkeypatch.setattr(judging, "new_seed", lambda: next(numbers))
+
+
 def judged(exercise: Exercise, answer):
     prediction = 0.5 if exercise.predict else ...
     return checks.verdict(exercise, answer, prediction)[0]
@@ -46,17 +54,44 @@ def first_line(exercise: Exercise, answer) -> str:
     return verdict.message.splitlines()[0] if verdict.status == "not yet" else verdict.status
 
 
-def complaints(exercise: Exercise) -> list[str]:
-    """What the catalogue finds wrong with this exercise's check. Empty if it does its work."""
-    found = [
-        f"right way {way!r}: {verdict}"
-        for way, answer in RIGHT[exercise.id].items()
-        if (verdict := judged(exercise, answer)).status != "right"
-    ]
-    for way, answer, words in WRONG[exercise.id]:
+def by_heart(exercise: Exercise):
+    """An answer that knows the inputs of one check, and the results."""
+    known = list(exercise.cases(Draw(seed=123_456)).values())
+
+    def answer(*inputs):
+        for arguments in known:
+            if judging.same_inside(list(arguments), list(inputs)):
+                return right_answer(exercise)(*inputs)
+        return 0
+
+    return answer
+
+
+def right_answer(exercise: Exercise):
+    """The first of the catalogue."""
+    return next(iter(RIGHT[exercise.id].values()))
+
+
+def complaints(exercise: Exercise, first: str = ""):
+    """What the catalogue finds wrong with this exercise's check: nothing if it does its work.
+
+    Args:
+        exercise: with all its conditions, or with one taken away.
+        first: begin with the answers whose message is part of this text.
+    """
+    for way, answer, words in sorted(WRONG[exercise.id], key=lambda line: line[2] not in first):
         if words not in (said := first_line(exercise, answer)):
-            found.append(f"wrong way {way!r}, wanted {words!r}: {said}")
-    return found
+            yield f"wrong way {way!r}, wanted {words!r}: {said}"
+    if exercise.cases and judged(exercise, by_heart(exercise)).status != "not yet":
+        yield "an answer that knows the cases by heart is right"
+    for way, answer in RIGHT[exercise.id].items():
+        if (verdict := judged(exercise, answer)).status != "right":
+            yield f"right way {way!r}: {verdict}"
+
+
+def is_noticed(exercise: Exercise, first: str = "") -> bool:
+    """Whether the catalogue finds anything wrong."""
+    return next(complaints(exercise, first), None) is not None
 
 
 def test_every_exercise_has_its_catalogue():
@@ -69,41 +104,106 @@ def test_every_exercise_has_its_catalogue():
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_right_answers_pass_and_wrong_ones_get_their_message(name):
-    assert complaints(EXERCISES[name]) == []
+    assert list(complaints(EXERCISES[name])) == []
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_right_answers_pass_whatever_is_drawn(name):
+    if EXERCISES[name].cases:
+        for answer in [*RIGHT[name].values()] * 3:
+            assert judged(EXERCISES[name], answer).status == "right"
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_each_wrong_way_has_a_message_of_its_own(name):
-    """Only ways that come to the same result may share one."""
+    """Only ways that come to the same result may share one; of two faults the first is named."""
     exercise = EXERCISES[name]
     said = [(words, first_line(exercise, answer)) for _, answer, words in WRONG[name]]
+    said = [
+        (words, line)
+        for words, line in said
+        if "(And that is not all" not in line and not words.endswith("': ")  # a case, no message
+    ]
     for (words, _), (others, line) in itertools.product(said, said):
         assert words == others or words not in line, f"{words!r} and {others!r}: {line}"
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_no_condition_of_a_check_can_be_taken_away(name, monkeypatch):
-    """Without any one case, mistake, rule or `given` an answer of the catalogue goes wrong."""
+def test_no_condition_of_a_check_can_be_taken_away(name):
+    """Without any one case, mistake, rule or name of a part an answer of the catalogue goes wrong."""
     exercise = EXERCISES[name]
-    for field in ("mistakes", "rules"):
-        conditions = getattr(exercise, field)
-        for i in range(len(conditions)):
-            fewer = {field: conditions[:i] + conditions[i + 1 :]}
-            assert complaints(dataclasses.replace(exercise, **fewer)), conditions[i]
+    for i, mistake in enumerate(exercise.mistakes):
+        fewer = exercise.mistakes[:i] + exercise.mistakes[i + 1 :]
+        assert is_noticed(dataclasses.replace(exercise, mistakes=fewer), mistake.says), mistake
+    for i, rule in enumerate(exercise.rules):
+        fewer = exercise.rules[:i] + exercise.rules[i + 1 :]
+        assert is_noticed(dataclasses.replace(exercise, rules=fewer)), rule
     if exercise.cases:
-        every = exercise.cases()
+        every = exercise.cases(Draw(0))
         for case in every if len(every) > 1 else ():
-            kept = {key: arguments for key, arguments in every.items() if key != case}
-            assert complaints(dataclasses.replace(exercise, cases=lambda kept=kept: kept)), case
-    if exercise.given:
-        assert judged(exercise, exercise.given).status == "not tried yet"
-        less = dataclasses.replace(exercise, given=None)
-        assert judged(less, exercise.given).status == "not yet", "the given code is right"
-    if exercise.predict:
-        answer = next(iter(RIGHT[name].values()))
-        assert checks.verdict(exercise, answer)[0].status == "not tried yet"
-        assert checks.verdict(exercise, answer, "soon")[0].status == "not yet"
-        assert "You predicted 0.5" in checks.verdict(exercise, answer, 0.5)[0].message
+
+            def fewer_cases(draw, case=case):
+                return {key: value for key, value in exercise.cases(draw).items() if key != case}
+
+            assert is_noticed(dataclasses.replace(exercise, cases=fewer_cases)), case
+    if exercise.parts:
+        assert is_noticed(dataclasses.replace(exercise, parts=()))
+
+
+@pytest.mark.parametrize("name", [name for name in EXERCISES if EXERCISES[name].predict])
+def test_a_prediction_comes_first(name):
+    exercise, answer = EXERCISES[name], right_answer(EXERCISES[name])
+    assert checks.verdict(exercise, answer)[0].status == "not tried yet"
+    assert checks.verdict(exercise, answer, "soon")[0].status == "not yet"
+    assert "You predicted 0.5" in checks.verdict(exercise, answer, 0.5)[0].message
+
+
+@pytest.mark.parametrize("name", [name for name in EXERCISES if EXERCISES[name].share])
+def test_percent_is_told_where_a_share_is_asked(name):
+    exercise, right = EXERCISES[name], right_answer(EXERCISES[name])
+    percent = (lambda *case: 100 * right(*case)) if exercise.cases else 100 * right
+    assert "in percent" in first_line(exercise, percent)
+
+
+def function_of(stub: str):
+    names = {"torch": torch, "np": np}
+    exec(compile(stub, "<cell>", "exec"), names)
+    return list(names.values())[-1]
+
+
+@pytest.mark.parametrize("name", [name for name in EXERCISES if EXERCISES[name].cases])
+def test_the_stub_is_not_tried_yet_and_all_else_is(name):
+    """What a stub does, written by somebody, is a try: it gets a message."""
+    exercise = EXERCISES[name]
+    stub = function_of(exercise.stub)
+    assert judged(exercise, stub).status == "not tried yet"
+    with_a_comment = exercise.stub.replace(":\n", ":  # begin\n", 1)
+    assert judged(exercise, function_of(with_a_comment)).status == "not tried yet"
+    if exercise.debug:
+        assert "this still gives what the code gave" in first_line(
+            exercise, lambda *case: stub(*case)
+        )
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_known_mistake_has_a_hint_of_its_own(name, capsys):
+    exercise = EXERCISES[name]
+    for condition in [*exercise.mistakes, *exercise.rules]:
+        assert len(condition.hint) > 10 and condition.hint not in exercise.hints, condition
+    told = 0
+    for _, answer, _ in WRONG[name]:
+        checks._hints_shown.clear()
+        checks.check(name, answer, prediction=1)
+        hint = checks._hint_about_last_try[name]
+        capsys.readouterr()
+        checks.hint(name)
+        out = capsys.readouterr().out
+        assert out.startswith(f"About your last try: {hint}" if hint else "Hint "), out
+        told += bool(hint)
+        if hint:  # it is given once; then the usual ones
+            checks.hint(name)
+            assert capsys.readouterr().out.startswith("Hint 1 of")
+    assert told >= len(WRONG[name]) / 2
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -204,9 +304,12 @@ def test_hostile_answers_get_a_friendly_line(name, capsys, monkeypatch, tmp_path
 QUICK = Exercise(
     "99.1",
     "quick",
-    ("a.", "b."),
+    level="Easy",
+    minutes=1,
+    stub="def add_one(x):\n    return ...",
+    hints=("a.", "b."),
     right=lambda x: x + 1,
-    cases=lambda: {"one": (1,), "a tensor": (torch.ones(2),)},
+    cases=lambda _: {"one": (1,), "a tensor": (torch.ones(2),)},
     seconds=0.3,
 )
 
@@ -293,7 +396,7 @@ class TestMessages:
     )
     def test_an_input_may_be_read_but_not_changed(self, argument, change):
         exercise = dataclasses.replace(
-            QUICK, right=lambda x: 2, cases=lambda: {"a case": (argument,)}
+            QUICK, right=lambda x: 2, cases=lambda _: {"a case": (argument,)}
         )
         assert judged(exercise, lambda x: 2).status == "right"
         said = "In the case 'a case': your function changes its input"
@@ -302,7 +405,7 @@ class TestMessages:
     def test_a_model_as_input(self):
         """Too large to compare: it is trusted to stay."""
         exercise = dataclasses.replace(
-            QUICK, right=lambda x: 2, cases=lambda: {"a model": (torch.nn.Linear(1, 1),)}
+            QUICK, right=lambda x: 2, cases=lambda _: {"a model": (torch.nn.Linear(1, 1),)}
         )
         assert judged(exercise, lambda x: 2).status == "right"
 
@@ -310,16 +413,16 @@ class TestMessages:
         exercise = dataclasses.replace(
             QUICK,
             right=None,
-            cases=lambda: {"one": (1,)},
-            rules=(lambda result, x: None if result > x else "too small.",),
+            cases=lambda _: {"one": (1,)},
+            rules=(Rule(lambda result, x: None if result > x else "too small.", "larger."),),
         )
         assert judged(exercise, lambda x: x + 5).status == "right"
         assert "too small" in self.said(lambda x: x, exercise)
 
     def test_a_mistake_is_named_only_if_it_explains_every_case(self):
-        double = Mistake("you doubled.", lambda x: 2 * x)
+        double = Mistake("you doubled.", "add.", lambda x: 2 * x)
         exercise = dataclasses.replace(
-            QUICK, mistakes=(double,), cases=lambda: {"3": (3,), "5": (5,)}
+            QUICK, mistakes=(double,), cases=lambda _: {"3": (3,), "5": (5,)}
         )
         assert "you doubled" in self.said(lambda x: 2 * x, exercise)
         assert "you doubled" not in self.said(lambda x: 2 * x if x == 3 else 0, exercise)
@@ -327,16 +430,16 @@ class TestMessages:
     def test_up_to_twelve_numbers_are_shown(self):
         for n, words in ((12, "expected: [1. 1."), (13, "first at (0,): expected 1.0000")):
             exercise = dataclasses.replace(
-                QUICK, right=lambda n=n: np.ones(n), cases=lambda: {"a": ()}
+                QUICK, right=lambda n=n: np.ones(n), cases=lambda _: {"a": ()}
             )
             assert words in self.said(lambda n=n: np.zeros(n), exercise)
 
     def test_one_thing_at_a_time(self):
         """Of several mistakes or objections that fit, the first is named."""
-        mistakes = tuple(Mistake(f"mistake {i}.", lambda x: 2 * x) for i in (1, 2))
-        rules = tuple(lambda result, x, i=i: f"objection {i}." for i in (1, 2))
+        mistakes = tuple(Mistake(f"mistake {i}.", "add.", lambda x: 2 * x) for i in (1, 2))
+        rules = tuple(Rule(lambda result, x, i=i: f"objection {i}.", "add.") for i in (1, 2))
         exercise = dataclasses.replace(
-            QUICK, mistakes=mistakes, rules=rules, cases=lambda: {"3": (3,)}
+            QUICK, mistakes=mistakes, rules=rules, cases=lambda _: {"3": (3,)}
         )
         said = self.said(lambda x: 2 * x, exercise)
         assert "mistake 1" in said and "mistake 2" not in said and "objection" not in said
@@ -349,7 +452,7 @@ class TestMessages:
 
     def test_large_results_name_the_first_place(self):
         exercise = dataclasses.replace(
-            QUICK, right=lambda: np.zeros((4, 5)), cases=lambda: {"a": ()}
+            QUICK, right=lambda: np.zeros((4, 5)), cases=lambda _: {"a": ()}
         )
         assert "first at (2, 3): expected 0.0000, got 1.0000" in self.said(
             lambda: np.eye(4, 5, 1), dataclasses.replace(exercise, right=lambda: np.eye(4, 5, 1) - (
@@ -365,7 +468,7 @@ class TestTolerance:
     """Wide enough for rounding to four digits and for half precision, not wider."""
 
     def test_numbers(self):
-        exercise = dataclasses.replace(QUICK, right=lambda: 0.5, cases=lambda: {"a": ()})
+        exercise = dataclasses.replace(QUICK, right=lambda: 0.5, cases=lambda _: {"a": ()})
         for good in (
             0.5,
             0.50005,
@@ -417,7 +520,7 @@ class TestTolerance:
         ],
     )
     def test_other_kinds_of_answers(self, right, good, bad, words):
-        exercise = dataclasses.replace(QUICK, right=lambda: right, cases=lambda: {"a": ()})
+        exercise = dataclasses.replace(QUICK, right=lambda: right, cases=lambda _: {"a": ()})
         for answer in [right, *good]:
             assert judged(exercise, lambda answer=answer: answer).status == "right", answer
         assert words in judged(exercise, lambda: bad).message

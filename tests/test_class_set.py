@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -79,7 +80,8 @@ def test_the_ledger_says_which_notebook_has_not_been_run(folder):
     assert run.returncode == 0, run.stderr
     for number in range(1, 8):
         assert f"run and save notebook {number:02} first" in run.stdout
-    assert "imported in 0 of 8 notebooks" in run.stdout, "it looks into this folder"
+    number = len(books(folder))
+    assert f"imported in 0 of {number} notebooks" in run.stdout, "it looks into this folder"
 
 
 def test_all_links_work(folder):
@@ -90,6 +92,40 @@ def test_all_links_work(folder):
                     assert (folder / "notebooks" / target).exists(), target
     for target in re.findall(r"\]\(([^)]+)\)", (folder / "README.md").read_text()):
         assert (folder / target).exists(), target
+    for target in re.findall(
+        r"\]\((\.\./[^)#]+)", (folder / "docs/glossary.md").read_text("utf-8")
+    ):
+        assert (folder / "docs" / target).exists(), target
+
+
+def test_only_commands_that_work_and_only_what_students_need(folder):
+    makefile = (folder / "Makefile").read_text("utf-8")
+    listed = subprocess.run(["make", "help"], cwd=folder, capture_output=True, text=True)
+    names = [line.split("\t")[0] for line in listed.stdout.splitlines()]
+    assert {"help", "lab", "clean"} <= set(names) <= {"help", "lab", "doctor", "studies", "clean"}
+    planned = subprocess.run(["make", "-n", "lab"], cwd=folder, capture_output=True, text=True)
+    assert planned.returncode == 0 and '-e ".[lab]"' in planned.stdout, planned.stderr
+    assert not re.search("scripts/|pytest|recbole|npm", makefile, re.I)
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+    assert list(project["project"]["optional-dependencies"]) == ["lab"]
+    assert list(project["tool"]) == ["setuptools"]
+    conda = (folder / "environment.yml").read_text("utf-8")
+    assert "jupyterlab" in conda and "pytest" not in conda and "nbval" not in conda
+
+
+def test_the_readme_says_what_to_do_on_every_system(folder):
+    text = (folder / "README.md").read_text("utf-8")
+    commands = ["make lab", "make doctor", ".venv\\Scripts\\activate", "conda env create",
+                "python -m recsys_utils.doctor", "docs/glossary.md"]  # fmt: skip
+    assert [command for command in commands if command not in text] == []
+    for target in re.findall(r"`make (\w+)`", text):
+        assert f"\n{target}:" in (folder / "Makefile").read_text("utf-8")
+
+
+def test_hints_name_no_file_that_is_not_there(folder):
+    for path in (folder / "recsys_utils" / "checks").glob("*.py"):
+        named = re.findall(r"\b(?:tests|scripts|solutions)/[\w/]*\.\w+", path.read_text("utf-8"))
+        assert not named, path.name
 
 
 def test_it_stands_on_its_own(folder):

@@ -68,12 +68,20 @@ def test_each_exercise_is_announced_and_has_a_stub(path):
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     for name, exercise in known.items():
         assert f"### Exercise {name} · {exercise.title}\n\n**Trains:** " in text, name
-    levels = re.findall(r"\*(Easy|Medium|Hard)\.\*", text)
-    assert len(levels) >= len(known) and len(set(levels)) >= 2
+        task = text.split(f"### Exercise {name} ")[1].split("\n### ")[0]
+        effort = rf"\*{exercise.level}[,.] (about )?{exercise.minutes} minutes\.\*"
+        assert re.search(effort, task), f"{name}: says how hard it is, and how long it takes"
+    assert len({exercise.level for exercise in known.values()}) >= 2
     assert f"(solutions/{path.name})" in text and re.search(r"About \d+ minutes", text)
     assert ("### Open exercise" in text) == (path.stem[:2] in WITH_AN_OPEN_EXERCISE)
     assert any(exercise.predict for exercise in known.values()), "one to predict, then measure"
-    assert any(exercise.given for exercise in known.values()), "one to debug"
+    assert any(exercise.debug for exercise in known.values()), "one to debug"
+
+
+def test_the_stub_is_the_one_that_reset_prints(path):
+    for name, cell in exercise_cells(section(path)).items():
+        stub = cell.source.removesuffix(call(cell)).rstrip()
+        assert stub == checks.exercises(path.stem[:2])[name].stub.rstrip()
 
 
 def test_the_section_is_short(path):

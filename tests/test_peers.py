@@ -5,8 +5,8 @@ import zipfile
 from pathlib import Path
 from statistics import mean
 
-import peers_page as page
 import peers
+import peers_page as page
 import pytest
 import torch
 from peers_model import NextFilm

@@ -313,3 +313,41 @@ def test_short_labels_stay_and_long_ones_fit():
 
 def test_text_stands_out_from_its_cell():
     assert readable_on((0, 0, 0.3, 1)) == "white" and readable_on((0.9, 0.9, 0.5, 1)) == "black"
+
+
+def explained() -> Explanation:
+    return Explanation(
+        "B (1980)",
+        ["B (1980)", "Ann Lee", "Crime"],
+        ["film", "director", "genre"],
+        np.array([0.2, 0.5, 0.3]),
+        np.array([0.3, 0.9, -0.2]),
+        0.1,
+        1.1,
+        everybody=np.array([0.1, 0.2, 0.0]),
+        support=[[], ["C (1985)"], ["C (1985)", "D (1986)"]],
+    )
+
+
+def test_a_heatmap_shows_your_part_and_how_many_likes_support_each_reason():
+    _, ax = explanations_heatmap([explained()], title="t", kind="yours")
+    assert [text.replace("\n", " ") for text in texts(ax)] == [
+        "itself +0.20",
+        "Ann Lee (1) +0.70",
+        "Crime (2) -0.20",
+    ]
+    assert "in brackets: how many of the user's likes" in ax.get_xlabel()
+    _, ax = explanations_heatmap(FILMS, title="t", kind="contributions")
+    assert "brackets" not in ax.get_xlabel()  # nothing is known of likes
+
+
+def test_bars_show_the_two_parts_of_a_contribution_unless_others_are_asked_for():
+    _, axes = explanation_bars(explained(), title="t")
+    names = [ax.get_xlabel() for ax in axes[1:]]
+    assert names == ["contribution (logits)", "for everybody", "for you"]
+    whole, everybody, yours = ([bar.get_width() for bar in ax.patches] for ax in axes[1:])
+    assert np.add(everybody, yours) == pytest.approx(whole)
+    ticks = [text.get_text() for text in axes[0].get_yticklabels()]
+    assert ticks == ["the film itself", "director: Ann Lee (1)", "genre: Crime (2)"]
+    _, axes = explanation_bars(explained(), {"leave-one-out": np.zeros(3)}, title="t")
+    assert [ax.get_xlabel() for ax in axes[1:]] == ["contribution (logits)", "leave-one-out"]

@@ -1,9 +1,12 @@
-"""Checks for the exercises: `check` an answer, ask for a `hint`, see your `progress`.
+"""Checks for the exercises.
 
-None of them raises or hangs, whatever the answer does. The exercises themselves are in
+`check` an answer, ask for a `hint`, get the stub back with `reset`, see your `progress`, write a
+`report` for your teacher. None of them raises or hangs, whatever the answer does; only Stop (the
+interrupt button) goes through, after it has ended the answer. The exercises themselves are in
 `exercises_01` to `exercises_08`, the worked solutions in `notebooks/solutions/`.
 """
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,9 @@ from .exercise import Exercise, Verdict, judge
 from .running import Stop, describe_error, run_guarded
 
 NOTEBOOKS = sorted(path.stem[-2:] for path in Path(__file__).parent.glob("exercises_[0-9]*.py"))
+SIGNS = {"right": "✓", "not yet": "✗", "not tried yet": "○"}
 _hints_shown: dict[str, int] = {}
+_hint_about_last_try: dict[str, str] = {}
 
 
 def exercises(notebook: str) -> dict[str, Exercise]:
@@ -23,20 +28,35 @@ def exercises(notebook: str) -> dict[str, Exercise]:
     return {exercise.id: exercise for exercise in module.EXERCISES}
 
 
+def _say(text: str) -> None:
+    """Print, also where the terminal knows no ticks, or nothing but ASCII."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.replace("✓", "[x]").replace("✗", "[-]").replace("○", "[ ]")
+        text = text.encode(encoding, errors="replace").decode(encoding)
+    print(text)
+
+
 def _find(name: Any) -> Exercise | None:
     """The exercise, or a line that says which there are."""
     if not isinstance(name, str):
-        print('Give the exercise as text, for example "03.1".')
+        _say('Give the exercise as text, for example "03.1".')
         return None
     known = exercises(name[:2]) if name[:2] in NOTEBOOKS else {}
     if name not in known:
         there = ", ".join(known) or f"{NOTEBOOKS[0]}.1, {NOTEBOOKS[0]}.2 and so on"
-        print(f"There is no exercise {name[:20]!r}. There are: {there}.")
+        _say(f"There is no exercise {name[:20]!r}. There are: {there}.")
     return known.get(name)
 
 
 def verdict(exercise: Exercise, answer: Any, prediction: Any = ...) -> tuple[Verdict, str]:
-    """The verdict on an answer, and what the answer printed. Never raises, never hangs."""
+    """The verdict on an answer, and what the answer printed. Never hangs.
+
+    Raises:
+        KeyboardInterrupt: somebody pressed Stop. The answer was ended first.
+    """
     run = run_guarded(lambda: _judged(exercise, answer, prediction), exercise.seconds)
     if not run.finished:
         said = f"Your answer did not finish in {exercise.seconds:g} seconds: does a loop never end?"
@@ -66,7 +86,7 @@ def _judged(exercise: Exercise, answer: Any, prediction: Any) -> Verdict:
     except AnswerError as error:
         return Verdict("not yet", str(error)[:1].upper() + str(error)[1:])
     except BaseException as error:
-        return Verdict("not yet", f"Your answer cannot be read: {describe_error(error, answer)}.")
+        return Verdict("not yet", f"Your answer cannot be read: {describe_error(error, answer)}")
 
 
 def check(name: str, answer: Any, prediction: Any = ...) -> None:
@@ -79,41 +99,87 @@ def check(name: str, answer: Any, prediction: Any = ...) -> None:
     """
     if (exercise := _find(name)) is None:
         return
-    (status, message), printed = verdict(exercise, answer, prediction)
-    sign = {"right": "✓", "not yet": "✗", "not tried yet": "○"}[status]
-    print(f"{sign} {exercise.id} {exercise.title}: {status}.")
+    (status, message, hint), printed = verdict(exercise, answer, prediction)
+    _hint_about_last_try[exercise.id] = hint
+    lines = [f"{SIGNS[status]} {exercise.id} {exercise.title}: {status}."]
     if message:
-        print("  " + message.replace("\n", "\n  "))
+        lines.append("  " + message.replace("\n", "\n  "))
     if printed.strip() and status != "not tried yet":
-        print("  Your code printed: " + printed.strip()[:300].replace("\n", "\n  "))
+        lines.append("  Your code printed: " + printed.strip()[:300].replace("\n", "\n  "))
+    if status != "not tried yet":
+        storing.count("tries", exercise.id)
     if status != "right":
-        print(f'  Stuck? checks.hint("{exercise.id}")')
+        lines.append(f'  Stuck? checks.hint("{exercise.id}")')
     elif trouble := storing.mark(exercise.id):
-        print("  " + trouble)
+        lines.append("  " + trouble)
+    _say("\n".join(lines))
 
 
 def hint(name: str) -> None:
-    """Print the next hint. The first time the first one, and so on."""
+    """Print the next hint: first one about the mistake of the last try, if that is a known one."""
     if (exercise := _find(name)) is None:
+        return
+    if about := _hint_about_last_try.pop(exercise.id, ""):
+        _say(f"About your last try: {about}")
+        storing.count("hints", exercise.id)
         return
     shown = _hints_shown.get(exercise.id, 0)
     if shown == len(exercise.hints):
-        print(f"Those were all hints. The solution is in solutions, notebook {exercise.id[:2]}.")
+        _say(f"Those were all hints. The solution is in solutions, notebook {exercise.id[:2]}.")
         _hints_shown[exercise.id] = 0
         return
-    print(f"Hint {shown + 1} of {len(exercise.hints)}: {exercise.hints[shown]}")
+    _say(f"Hint {shown + 1} of {len(exercise.hints)}: {exercise.hints[shown]}")
     _hints_shown[exercise.id] = shown + 1
+    storing.count("hints", exercise.id)
+
+
+def reset(name: str) -> None:
+    """Print the code that the exercise began with, to be copied into its cell."""
+    if (exercise := _find(name)) is None:
+        return
+    _hints_shown.pop(exercise.id, None)
+    _hint_about_last_try.pop(exercise.id, None)
+    _say(exercise.stub)
 
 
 def progress() -> None:
     """Print what is solved, over all notebooks."""
     solved, trouble = storing.load()
     if trouble:
-        print(trouble)
-    every = {notebook: exercises(notebook) for notebook in NOTEBOOKS}
-    for notebook, known in every.items():
-        marks = "  ".join(f"{'✓' if name in solved else '○'} {name}" for name in known)
-        print(f"{notebook}  {marks}")
-    total = [name for known in every.values() for name in known]
-    done = [name for name in total if name in solved]
-    print(f"{len(done)} of {len(total)} solved.")
+        _say(trouble)
+    total = done = 0
+    for notebook in NOTEBOOKS:
+        line = notebook
+        for name in exercises(notebook):
+            total += 1
+            done += name in solved
+            line += f"  {SIGNS['right' if name in solved else 'not tried yet']} {name}"
+        _say(line)
+    _say(f"{done} of {total} solved.")
+
+
+def report() -> None:
+    """Print, and write to progress.json, what was solved, after how many tries and hints."""
+    solved, trouble = storing.load()
+    if trouble:
+        _say(trouble)
+    tries, hints = storing.counts("tries"), storing.counts("hints")
+    rows = []
+    for notebook in NOTEBOOKS:
+        for name, exercise in exercises(notebook).items():
+            row = {"exercise": name, "title": exercise.title, "level": exercise.level}
+            row["solved"] = solved.get(name, "")
+            row["tries"] = tries.get(name, 0)
+            row["hints"] = hints.get(name, 0)
+            rows.append(row)
+    _say("exercise  solved      tries  hints")
+    for row in rows:
+        if row["tries"] or row["hints"] or row["solved"]:
+            _say(f"{row['exercise']:8}  {row['solved'] or 'not yet':10}  "
+                 f"{row['tries']:5}  {row['hints']:5}")  # fmt: skip
+    done = sum(1 for row in rows if row["solved"])
+    _say(f"{done} of {len(rows)} solved.")
+    if storing.place() is None:
+        _say("Nothing is stored here: these are the worked solutions.")
+    else:
+        _say(storing.write(report=rows) or "This is now in progress.json, beside the notebooks.")

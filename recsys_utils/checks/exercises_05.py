@@ -3,85 +3,156 @@
 import numpy as np
 import torch
 
-from .exercise import Exercise, Mistake, numbers
+from .comparing import numbers_or_none
+from .exercise import Draw, Exercise, Mistake, Rule
 
 # --- 05.1 contributions ------------------------------------------------------------------------
 
 
-def contribution_cases() -> dict[str, tuple]:
-    """Arguments key, value, user, mask: one film."""
-    some = torch.tensor([True, True, False, True])
+def contribution_cases(draw: Draw) -> dict[str, tuple]:
+    """Arguments key, value, user, mask, average: one film."""
+    key = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 2.0, 0.0, 1.0], [1.0, 1.0, 0.0, 0.0]])
+    value = torch.tensor([[2.0, 0.0, 0.0, 1.0], [0.0, -1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 3.0]])
+    some = torch.tensor([True, True, False])
+    mask = draw.mask(1, 5)[0]
+    mask[0] = True
     return {
-        "one film, an empty slot": (
-            numbers(4, 9),
-            numbers(4, 9, seed=1),
-            numbers(9, seed=2),
-            some,
+        "three slots, the last is empty": (key, value, torch.tensor([1.0, 2.0, 0.0, 1.0]), some, 0.5),
+        "all scores far below 0": (-10 * key - 5, value, torch.tensor([2.0, 1.0, 1.0, 1.0]), some, -1.0),
+        "a random film": (
+            draw.numbers(5, 9), draw.numbers(5, 9), draw.numbers(9), mask,
+            float(draw.numbers(1)) + 2.0,
         ),
-    }
+    }  # fmt: skip
 
 
-def weights_of(key, user, mask, scale: float = 0.5) -> torch.Tensor:
-    """Softmax of k_i . u / d_k**scale over the filled slots."""
-    scores = (key @ user / len(user) ** scale).masked_fill(~mask, -torch.inf)
-    return torch.softmax(scores, dim=0)
+def softmax_of(scores, mask):
+    """Softmax over the filled slots."""
+    return torch.softmax(scores.masked_fill(~mask, -torch.inf), dim=0).nan_to_num(0.0)
 
 
-def contributions(key, value, user, mask) -> torch.Tensor:
-    """w_i (v_i . u), 0 in empty slots."""
-    return weights_of(key, user, mask) * (value @ user)
+def contributions_with(
+    weigh=softmax_of,
+    scale=lambda d: d**0.5,
+    says=lambda key, value, user: value @ user,
+    match=lambda key, value, user: key @ user,
+    zero=lambda weights, average: weights * average,
+):
+    """w_i (v_i . u - average), 0 in empty slots; with something done in another way."""
+
+    def contributions(key, value, user, mask, average):
+        weights = weigh(match(key, value, user) / scale(len(user)), mask)
+        return weights * says(key, value, user) - zero(weights, average)
+
+    return contributions
 
 
-everything = torch.ones(4, dtype=torch.bool)
+def contributions_added(*case):
+    """One number."""
+    return contributions_with()(*case).sum()
+
+
+FILLED = "scores.masked_fill(~mask, -torch.inf) before softmax."
 
 explain_a_film = Exercise(
     "05.1",
     "The contributions of one film",
+    level="Easy",
+    minutes=10,
+    stub='''def contributions(key, value, user, mask, average):
+    """What each slot adds to the logit, measured from the average film, `(n_slots,)`."""
+    scores = ...
+    weights = ...
+    return ...''',
     hints=(
         "First the weights: score each key against the user, divide by the square root of d_k, "
         "softmax over the slots that are filled.",
-        "What does a value say to this user? value @ user gives one number for each slot.",
-        "A contribution is the weight times that number. Empty slots have the weight 0.",
+        "What does a value say to this user? value @ user gives one number for each slot. How much "
+        "more is that than `average`?",
+        "A contribution is the weight times (value @ user - average). Empty slots have the "
+        "weight 0.",
     ),
-    right=contributions,
+    way=contributions_with,
     cases=contribution_cases,
+    axes=("slot",),
     mistakes=(
         Mistake(
+            "this is measured from 0, as on paper. Measure it from the average film.",
+            "weights * (value @ user - average)",
+            changes={"zero": lambda weights, average: 0.0},
+        ),
+        Mistake(
+            "you take the whole average away from each slot; each loses only its weight's share.",
+            "weights * (value @ user - average)",
+            changes={"zero": lambda weights, average: average},
+        ),
+        Mistake(
+            "the average film is added, not taken away.",
+            "weights * (value @ user - average)",
+            changes={"zero": lambda weights, average: -weights * average},
+        ),
+        Mistake(
             "the weights are missing: you give what each value says, looked at or not.",
-            lambda key, value, user, mask: (value @ user) * mask,
+            "Multiply by the weights.",
+            changes={"weigh": lambda scores, mask: mask.float()},
         ),
         Mistake(
             "these are the weights: where the model looked. What each value says is missing.",
-            lambda key, value, user, mask: weights_of(key, user, mask),
+            "Multiply by (value @ user - average).",
+            lambda key, value, user, mask, average: softmax_of(key @ user / len(user) ** 0.5, mask),
         ),
         Mistake(
             "your weights are those without the scale 1 / sqrt(d_k).",
-            lambda key, value, user, mask: weights_of(key, user, mask, 0.0) * (value @ user),
+            "Divide the scores by len(user) ** 0.5.",
+            changes={"scale": lambda d: 1.0},
         ),
         Mistake(
             "you divide by d_k, not by its square root.",
-            lambda key, value, user, mask: weights_of(key, user, mask, 1.0) * (value @ user),
+            "Divide the scores by len(user) ** 0.5.",
+            changes={"scale": float},
         ),
         Mistake(
             "you multiply the weights by how well the key fits. What is passed on is the value.",
-            lambda key, value, user, mask: weights_of(key, user, mask) * (key @ user),
+            "Keys make the weights. Then value @ user.",
+            changes={"says": lambda key, value, user: key @ user},
         ),
         Mistake(
             "the empty slot takes part: the mask is ignored.",
-            lambda key, value, user, mask: contributions(key, value, user, everything),
+            FILLED,
+            changes={"weigh": lambda scores, mask: torch.softmax(scores, dim=0)},
         ),
         Mistake(
             "you leave the empty slot out after softmax: its weight is lost to the others. "
             "It must be out before.",
-            lambda key, value, user, mask: contributions(key, value, user, everything) * mask,
+            FILLED,
+            changes={"weigh": lambda scores, mask: torch.softmax(scores, dim=0) * mask},
+        ),
+        Mistake(
+            "a score of 0 is not out of the race: exp(0) = 1. Fill with minus infinity.",
+            FILLED,
+            changes={"weigh": lambda scores, mask: torch.softmax(scores * mask, dim=0)},
+        ),
+        Mistake(
+            "-10 is not low enough: here all scores are lower. Fill with minus infinity.",
+            FILLED,
+            changes={
+                "weigh": lambda scores, mask: torch.softmax(scores.masked_fill(~mask, -10.0), 0)
+            },
+        ),
+        Mistake(
+            "the mask is the wrong way round: True means the slot is filled.",
+            "masked_fill fills where it finds True: give it ~mask.",
+            changes={"weigh": lambda scores, mask: softmax_of(scores, ~mask)},
         ),
         Mistake(
             "key and value have changed places.",
-            lambda key, value, user, mask: contributions(value, key, user, mask),
+            "Keys make the weights, values are read.",
+            lambda key, value, *rest: contributions_with()(value, key, *rest),
         ),
         Mistake(
             "this is their sum. Asked is what each slot adds.",
-            lambda key, value, user, mask: contributions(key, value, user, mask).sum(),
+            "Multiply with *, not with @, and leave out .sum().",
+            contributions_added,
         ),
     ),
 )
@@ -89,14 +160,31 @@ explain_a_film = Exercise(
 # --- 05.2 debug this: a split that knows the future ---------------------------------------------
 
 
-def split_cases() -> dict[str, tuple]:
+def split_cases(draw: Draw) -> dict[str, tuple]:
     """Arguments items, times: one user's likes, in the order of the file."""
+    n = int(draw.whole(11, 20, 1))
     return {
         "eight likes, two in one second": (
             [9, 8, 7, 6, 5, 4, 3, 2],
             [80, 10, 70, 20, 60, 60, 40, 50],
         ),
+        "three likes": ([30, 10, 20], [700, 900, 800]),
+        "the two last in one second": ([5, 90, 70, 3], [100, 400, 400, 200]),
+        "random likes": (draw.order(n).tolist(), draw.whole(0, 8, n).tolist()),
     }
+
+
+def split_with(
+    order=lambda like: like, ties=1, train=lambda items: items[:-2], places=(-2, -1)
+):
+    """Training, validation, test; with something done in another way."""
+
+    def hold_out(items, times):
+        rows = sorted(range(len(items)), key=lambda i: order((times[i], ties * items[i])))
+        ordered = [items[i] for i in rows]
+        return train(ordered), ordered[places[0]], ordered[places[1]]
+
+    return hold_out
 
 
 def last_in_the_file(items, times):
@@ -104,28 +192,38 @@ def last_in_the_file(items, times):
     return list(items[:-1]), items[-2], items[-1]
 
 
-def held_out(items, times, newest: int = 1, ties: int = 1):
-    """Training, validation, test; `newest`, `ties`: 1 for ascending, -1 for descending."""
-    order = sorted(range(len(items)), key=lambda i: (newest * times[i], ties * items[i]))
-    items = [items[i] for i in order]
-    return items[:-2], items[-2], items[-1]
+def by_file(items, times):
+    """Not sorted at all."""
+    return list(items[:-2]), items[-2], items[-1]
 
 
-def validation_trained(items, times):
-    """The validation like stays in training."""
-    train, validation, test = held_out(items, times)
-    return [*train, validation], validation, test
+def held_out_by_time_only(items, times):
+    """The right films held out, the training films in the order of the file."""
+    train, validation, test = split_with()(items, times)
+    return [item for item in items if item in train], validation, test
 
 
-def places_changed(items, times):
-    """Validation after test."""
-    train, validation, test = held_out(items, times)
-    return train, test, validation
+def eighty_percent(items):
+    """A fifth is held out, whatever the length."""
+    return items[: int(0.8 * len(items))]
 
+
+TIES = (
+    "of two likes in the same second the one with the smaller item counts as earlier. A rule for "
+    "ties, or two machines get two splits."
+)
 
 fair_split = Exercise(
     "05.2",
     "Debug this: a split that knows the future",
+    level="Medium",
+    minutes=10,
+    stub='''def hold_out(items, times):
+    """Training items (a list), validation item, test item."""
+    training = items[:-1]
+    validation = items[-2]
+    test = items[-1]
+    return training, validation, test''',
     hints=(
         "Is the last line of the file the last like in time? Look at the times.",
         "Sort by time first; where two times are equal, by item. Python sorts pairs like this: "
@@ -133,124 +231,251 @@ fair_split = Exercise(
         "Then count: the last is the test, the one before it the validation. Is the validation "
         "like still in what you train on?",
     ),
-    right=held_out,
+    way=split_with,
     cases=split_cases,
-    given=last_in_the_file,
+    debug=True,
+    parts=("training items", "validation item", "test item"),
     mistakes=(
         Mistake(
+            "this still gives what the code gave: it does not look at the times.",
+            "Sort the items by time first.",
+            last_in_the_file,
+        ),
+        Mistake(
             "your model trains on the validation like: it must leave training as well.",
-            validation_trained,
+            "Training ends two before the end: [:-2].",
+            changes={"train": lambda items: items[:-1]},
+        ),
+        Mistake(
+            "your model trains on all likes, also on those it is tested with.",
+            "Training ends two before the end: [:-2].",
+            changes={"train": lambda items: items},
+        ),
+        Mistake(
+            "four fifths are not all but two: it depends on the number of likes.",
+            "Training ends two before the end: [:-2].",
+            changes={"train": eighty_percent},
         ),
         Mistake(
             "you hold out the oldest likes: the model would know the future and guess the past.",
-            lambda items, times: held_out(items, times, newest=-1, ties=-1),
+            "The newest time must come last.",
+            changes={"order": lambda like: (-like[0], -like[1])},
         ),
-        Mistake("validation and test have changed places: the test is the latest.", places_changed),
+        Mistake(
+            "validation and test have changed places: the test is the latest.",
+            "test = the last, validation = the last but one.",
+            changes={"places": (-1, -2)},
+        ),
         Mistake(
             "you take the last in the file; the file is not sorted by time.",
-            lambda items, times: (list(items[:-2]), items[-2], items[-1]),
+            "sorted(zip(times, items)) sorts by time.",
+            by_file,
         ),
         Mistake(
-            "of two likes in the same second the one with the smaller item counts as earlier. "
-            "A rule for ties, or two machines get two splits.",
-            lambda items, times: held_out(items, times, ties=-1),
+            "the right likes are held out, but the training items are in the order of the file. "
+            "They should be in time.",
+            "Cut the sorted list in pieces, not the old one.",
+            held_out_by_time_only,
         ),
+        Mistake(
+            "you sort by item. Time comes first; the item decides only between equal times.",
+            "sorted(zip(times, items)): the first part of the pair counts first.",
+            changes={"order": lambda like: like[1]},
+        ),
+        Mistake(TIES, "Sort pairs (time, item), not the times alone.", changes={"ties": 0}),
+        Mistake(TIES, "The smaller item comes first.", changes={"ties": -1}),
     ),
 )
 
 # --- 05.3 predict, then measure: the width of an interval ---------------------------------------
 
 
-def half_width(users: int = 652, z: float = 1.96) -> float:
+def width_with(users=652, reach=2 * 1.96):
     """Of the 95 % interval of HR@10 = 0.15, by the normal approximation."""
-    return z * float(np.sqrt(0.15 * 0.85 / users))
+    return lambda: reach * float(np.sqrt(0.15 * 0.85 / users))
+
+
+def both_ends(result) -> str | None:
+    """The pair from `bootstrap_interval`."""
+    found = numbers_or_none(result, (2,))
+    if found is None:
+        return None
+    if abs(found - [0.15 - width_with()() / 2, 0.15 + width_with()() / 2]).max() < 5e-3:
+        return "these are the two ends of the interval. Asked is how far they are apart."
+    if abs(abs(found) - width_with()() / 2).max() < 5e-3:
+        return "you give the reach to each side. Asked is one number: from end to end."
+    return None
 
 
 width = Exercise(
     "05.3",
     "Predict, then measure: how sure are 652 users?",
+    level="Medium",
+    minutes=10,
+    stub="""from recsys_utils.evaluation import bootstrap_interval
+
+prediction = ...
+measured = ...""",
     hints=(
-        "98 of 652 is 15 %. torch.arange(652) < 98 makes such hits; .double() turns them into "
-        "numbers.",
-        "low, high = bootstrap_interval(hits); half of high - low is asked.",
+        "A user is a hit (1) or not (0). torch.arange(652) < 98 makes 98 hits and 554 others; "
+        ".double() turns them into numbers.",
+        "low, high = bootstrap_interval(hits) gives both ends.",
+        "measured = high - low",
     ),
-    right=half_width,
+    way=width_with,
     predict=True,
-    tolerance=2e-3,  # 2,000 draws
+    share=True,
+    tolerance=5e-3,  # 2,000 draws, any seed
     mistakes=(
-        Mistake("this is the whole interval; asked is half of it.", lambda: 2 * half_width()),
+        Mistake(
+            "this is half of it: the reach to one side. Asked is the distance from end to end.",
+            "high - low, not divided by 2.",
+            changes={"reach": 1.96},
+        ),
         Mistake(
             "this is the standard deviation of one user's hit, not of the mean of 652.",
-            lambda: half_width(1, z=1.0),
+            "Give the 652 hits to bootstrap_interval.",
+            lambda: width_with(users=1, reach=1.0)(),
         ),
         Mistake(
-            "this is one standard error; an interval of 95 % is about twice as wide on each side.",
-            lambda: half_width(z=1.0),
+            "this is one standard error; an interval of 95 % is about four of them wide.",
+            "Give the 652 hits to bootstrap_interval.",
+            changes={"reach": 1.0},
+        ),
+        Mistake(
+            "this is the share of hits itself. Asked is how unsure it is.",
+            "Give the 652 hits to bootstrap_interval.",
+            lambda: 98 / 652,
         ),
     ),
+    rules=(Rule(both_ends, "low, high = bootstrap_interval(hits); then high - low."),),
 )
 
 # --- 05.4 full ranking --------------------------------------------------------------------------
 
 
-def rank_cases() -> dict[str, tuple]:
+def rank_cases(draw: Draw) -> dict[str, tuple]:
     """Arguments scores, seen, target: a batch of users."""
-    scores = numbers(5, 30)
-    seen = numbers(5, 30, seed=1) > 0.5
-    target = torch.tensor([3, 0, 29, 11, 7])
-    seen[torch.arange(5), target] = False
+    scores = torch.tensor([[3.0, 5.0, 1.0, 3.0], [-2.0, -1.0, -3.0, -4.0]])
+    seen = torch.tensor([[False, True, False, False], [True, False, False, False]])
+    many = (2 * draw.numbers(6, 30)).round()
+    known = draw.numbers(6, 30) > 0.3
+    target = draw.whole(0, 30, 6)
+    known[torch.arange(6), target] = False
     return {
-        "five users, many equal scores": ((2 * scores).round(), seen, target),
-    }
+        "two users, four films": (scores, seen, torch.tensor([0, 2])),
+        "all films score the same": (
+            torch.ones(1, 5), torch.tensor([[False, False, True, False, False]]), torch.tensor([1]),
+        ),
+        "random scores, many ties": (many, known, target),
+    }  # fmt: skip
 
 
-def ranks(scores, seen, target, beats=torch.ge, start: int = 0) -> torch.Tensor:
-    """The rank of each user's target among the items not seen."""
-    own = scores.gather(1, target[:, None])
-    return start + (beats(scores, own) & ~seen).sum(dim=1)
+def rank_with(
+    beats=torch.ge, start=0, open_to=lambda seen: ~seen, change=lambda scores, seen: scores
+):
+    """The rank of each user's target among the items not seen, counted in another way."""
+
+    def ranks(scores, seen, target):
+        scores = change(scores, seen)
+        own = scores.gather(1, target[:, None])
+        return start + (beats(scores, own) & open_to(seen)).sum(dim=1)
+
+    return ranks
+
+
+def everybody(seen):
+    """Seen films compete, too."""
+    return torch.ones_like(seen)
+
+
+def by_sorting(scores, seen, target):
+    """argsort of argsort: ties go by the number of the film."""
+    places = (-scores.masked_fill(seen, -torch.inf)).argsort(dim=1, stable=True)
+    return 1 + places.argsort(dim=1).gather(1, target[:, None])[:, 0]
+
+
+def position_of_position(scores, seen, target):
+    """One argsort: which film stands at place `target`."""
+    places = (-scores.masked_fill(seen, -torch.inf)).argsort(dim=1, stable=True)
+    return 1 + places.gather(1, target[:, None])[:, 0]
 
 
 full_ranking = Exercise(
     "05.4",
     "The rank of the held-out film",
+    level="Hard",
+    minutes=20,
+    stub='''def target_rank(scores, seen, target):
+    """The rank of each user's held-out film, `(n_users,)`."""
+    ranks = []
+    for user in range(len(scores)):
+        own = scores[user, target[user]]
+        ...
+    return torch.tensor(ranks)''',
     hints=(
-        "For each user: how many films that may be recommended score at least as high as the "
-        "held-out one? It counts itself, so the best rank is 1.",
-        "scores.gather(1, target[:, None]) picks each user's own score, as a column.",
-        "((scores >= own) & ~seen).sum(dim=1)",
+        "You need not sort anything. What does it mean that a film has rank 3?",
+        "Count films: who stands in front of the held-out one, or beside it? And who may not stand "
+        "there at all?",
+        "(scores[user] >= own) & ~seen[user] is True for each film that counts, the held-out one "
+        "among them. Add them up with .sum().",
     ),
-    right=ranks,
+    way=rank_with,
     cases=rank_cases,
+    axes=("user",),
     mistakes=(
         Mistake(
             "films the user has seen still compete: they would never be shown.",
-            lambda scores, seen, target: ranks(scores, seen & False, target),
+            "& ~seen[user]",
+            changes={"open_to": everybody},
         ),
         Mistake(
             "a score of 0 does not take seen films out of the race: others are negative. Use "
             "minus infinity, or count only the others.",
-            lambda scores, seen, target: ranks(scores * ~seen, seen & False, target),
+            "& ~seen[user] counts only the others.",
+            rank_with(open_to=everybody, change=lambda scores, seen: scores * ~seen),
         ),
         Mistake(
             "the held-out film is counted twice: `>=` counts it already.",
-            lambda scores, seen, target: ranks(scores, seen, target, start=1),
+            "No + 1 with >=.",
+            changes={"start": 1},
         ),
         Mistake(
             "the best rank is 1, yours begins at 0.",
-            lambda scores, seen, target: ranks(scores, seen, target, start=-1),
+            "The held-out film counts itself: >= does that.",
+            changes={"start": -1},
         ),
         Mistake(
             "ties count for the held-out film. Then a model that scores all films alike would be "
             "perfect: count them against it.",
-            lambda scores, seen, target: ranks(scores, seen, target, torch.gt, start=1),
+            "Compare with >=. Then the film counts itself, too, so no + 1.",
+            rank_with(torch.gt, start=1),
+        ),
+        Mistake(
+            "the film itself is not counted, and ties count for it: > instead of >=.",
+            "Compare with >=.",
+            changes={"beats": torch.gt},
         ),
         Mistake(
             "you count the films that score *lower*: rank 1 is the highest score.",
-            lambda scores, seen, target: ranks(scores, seen, target, torch.le),
+            "The other way round: >=.",
+            changes={"beats": torch.le},
         ),
         Mistake(
             "the mask is the wrong way round: you rank among the films the user has seen.",
-            lambda scores, seen, target: ranks(scores, ~seen, target, start=1),
+            "~seen is True for the films that may be recommended.",
+            rank_with(start=1, open_to=lambda seen: seen),
+        ),
+        Mistake(
+            "sorting breaks ties by the number of the film: a rule that nobody chose. Ties count "
+            "against the held-out film.",
+            "Count instead: how many scores are at least as high?",
+            by_sorting,
+        ),
+        Mistake(
+            "argsort tells which film stands at a place, not at which place a film stands.",
+            "Count instead: how many scores are at least as high?",
+            position_of_position,
         ),
     ),
 )

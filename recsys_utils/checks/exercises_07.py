@@ -6,25 +6,24 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..attention import scaled_dot_product_attention
-from .comparing import AnswerError, close, compare, name_of, shape_of, to_numbers
-from .exercise import Exercise, Mistake
-
-
-def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
-    """Random numbers of this shape, the same every time."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
+from .comparing import AnswerError, close, compare, name_of, numbers_or_none, shape_of, shown, to_numbers
+from .exercise import Draw, Exercise, Mistake, Rule
 
 # --- 07.1 masks -------------------------------------------------------------------------------
 
 MASKS = ("key_padding_mask", "attn_mask of the function", "attn_mask of the module")
 
 
-def dialect_cases() -> dict[str, tuple]:
+def dialect_cases(draw: Draw) -> dict[str, tuple]:
     """Arguments known, n_heads."""
-    known = torch.tensor([[1, 1, 1, 0], [0, 1, 1, 0], [1, 0, 0, 0]], dtype=torch.bool)
-    return {"3 entries, 4 slots, 2 heads": (known, 2)}
+    return {
+        "1 entry, 3 slots, 1 head": (torch.tensor([[True, True, False]]), 1),
+        "2 entries, 3 slots, 2 heads": (
+            torch.tensor([[True, True, False], [False, True, False]]),
+            2,
+        ),
+        "random entries, 3 heads": (draw.mask(4, 5), 3),
+    }
 
 
 def dialects(known, n_heads):
@@ -41,9 +40,13 @@ def three_masks(answer, known, n_heads) -> str | None:
         came = f"{len(answer)}" if isinstance(answer, tuple | list) else name_of(answer)
         return f"give back three masks, not {came}."
     for name, right, mask in zip(MASKS, dialects(known, n_heads), answer):
-        if (got := to_numbers(mask, f"your {name}")).shape != tuple(right.shape):
+        try:
+            got = to_numbers(mask, f"your {name}")
+        except AnswerError as error:
+            return str(error)
+        if got.shape != tuple(right.shape):
             wanted = shape_of(to_numbers(right))
-            return f"your {name} has {shape_of(got)}, but {wanted} was expected."
+            return f"your {name} has {shape_of(got)}, but {wanted} is asked for."
     return None
 
 
@@ -66,12 +69,14 @@ def keeps_the_unknown(answer, known, n_heads) -> str | None:
     return None
 
 
-def is_added(answer, known, n_heads) -> str | None:
-    """0.0 and 1.0 where True and False are meant."""
+def is_no_bool(answer, known, n_heads) -> str | None:
+    """Numbers where True and False are meant."""
     for name, mask in zip(MASKS[:2], answer):
-        kind = str(getattr(mask, "dtype", ""))
+        kind = str(getattr(mask, "dtype", "bool"))
         if "float" in kind:
             return f"your {name} is {kind}: PyTorch adds such numbers to the scores. Make it bool."
+        if "bool" not in kind:
+            return f"your {name} is {kind}: PyTorch refuses whole numbers. Make it bool."
     return None
 
 
@@ -116,6 +121,8 @@ def heads_apart(answer, known, n_heads) -> str | None:
     """`repeat` in place of `repeat_interleave`."""
     n = known.shape[1]
     one = dialects(known, 1)[2]
+    if same(answer[2], dialects(known, n_heads)[2]):
+        return None  # with one entry or one head there is no other order
     if same(answer[2], one.repeat(n_heads, 1, 1).reshape(-1, n, n)):
         return "your third mask goes through all entries for head 1, then for head 2. The module "\
             "wants all heads of entry 1, then those of entry 2."  # fmt: skip
@@ -125,13 +132,31 @@ def heads_apart(answer, known, n_heads) -> str | None:
 def masks_equal(answer, known, n_heads) -> str | None:
     """Whatever else is wrong."""
     for name, right, mask in zip(MASKS, dialects(known, n_heads), answer):
-        compare(right, mask, 1e-4, f"your {name}")
+        try:
+            compare(right, mask, 1e-4, what=f"your {name}")
+        except AnswerError as error:
+            wanted, got = shown(error.values["expected"]), shown(error.values["got"])
+            return f"{error} Expected:\n{wanted}\nbut got:\n{got}"
     return None
 
+
+THIRD = (
+    "blocked = torch.zeros(batch, n, n).masked_fill(~known[:, None, :], -torch.inf), then "
+    "blocked.repeat_interleave(n_heads, dim=0)"
+)
 
 three_dialects = Exercise(
     "07.1",
     "One mask, three dialects",
+    level="Medium",
+    minutes=15,
+    stub='''def dialects(known, n_heads):
+    """Three masks that say the same."""
+    batch, n = known.shape
+    padding = ...
+    kept = ...
+    added = ...
+    return padding, kept, added''',
     hints=(
         "Ask of each: does True mean blocked or kept? In the module's key_padding_mask it means "
         "blocked, in the function's attn_mask kept.",
@@ -142,17 +167,17 @@ three_dialects = Exercise(
     ),
     cases=dialect_cases,
     rules=(
-        three_masks,
-        blocks_the_known,
-        keeps_the_unknown,
-        is_added,
-        zero_times_infinity,
-        finite,
-        adds_to_the_known,
-        zeros_and_ones,
-        blocks_queries,
-        heads_apart,
-        masks_equal,
+        Rule(three_masks, "Print the .shape of each, and compare with the text."),
+        Rule(blocks_the_known, "~known turns True and False round."),
+        Rule(keeps_the_unknown, "known[:, None, None], without ~."),
+        Rule(is_no_bool, "mask.bool()"),
+        Rule(zero_times_infinity, THIRD),
+        Rule(finite, THIRD),
+        Rule(adds_to_the_known, THIRD),
+        Rule(zeros_and_ones, THIRD),
+        Rule(blocks_queries, "known[:, None, :] blocks columns, known[:, :, None] rows."),
+        Rule(heads_apart, "repeat_interleave puts the copies of one entry side by side."),
+        Rule(masks_equal, THIRD),
     ),
 )
 
@@ -169,17 +194,30 @@ class SameDropout(nn.MultiheadAttention):
             return super().forward(*arguments, **named)
 
 
-def map_cases() -> dict[str, tuple]:
-    """Arguments module, x, known. The module is in training mode, with dropout."""
-    module = SameDropout(8, 2, dropout=0.5, batch_first=True).double()
+def attention_module(draw: Draw, d_model: int, n_heads: int) -> nn.Module:
+    """In training mode, with dropout."""
+    module = SameDropout(d_model, n_heads, dropout=0.5, batch_first=True)
     with torch.no_grad():
-        module.in_proj_weight.copy_(numbers(24, 8) / 2)
+        module.in_proj_weight.copy_(draw.numbers(3 * d_model, d_model) / 2)
+    return module
+
+
+def map_cases(draw: Draw) -> dict[str, tuple]:
+    """Arguments module, x, known. The module is in training mode, with dropout."""
+    fixed = Draw(1)  # with these numbers dropout takes known slots in every entry
     some = torch.tensor([[True, True, False, True], [False, True, True, False]])
     nothing = torch.tensor([[True, False, True, True], [False] * 4])
     return {
-        "two entries, each with unknown slots": (module, numbers(2, 4, 8, seed=1), some),
-        "an entry of which nothing is known": (module, numbers(2, 4, 8, seed=2), nothing),
-    }
+        "two entries, each with unknown slots": (
+            attention_module(fixed, 8, 2), fixed.numbers(2, 4, 8), some,
+        ),
+        "an entry of which nothing is known": (
+            attention_module(fixed, 8, 2), fixed.numbers(2, 4, 8), nothing,
+        ),
+        "random entries": (
+            attention_module(draw, 12, 3), draw.numbers(3, 5, 12), draw.mask(3, 5),
+        ),
+    }  # fmt: skip
 
 
 def colleagues_maps(module, x, known):
@@ -197,26 +235,22 @@ def head_maps(module, x, known):
     return scaled_dot_product_attention(query, key, key, known[:, None, None]).weights.detach()
 
 
-def maps(answer, shape) -> np.ndarray | None:
-    """The answer's numbers if they have this shape."""
-    try:
-        got = to_numbers(answer)
-    except AnswerError:
-        return None
-    return got if got.shape == tuple(shape) else None
+def maps(answer, module, known) -> np.ndarray | None:
+    """The answer's numbers if there is one map for each entry and head."""
+    n = known.shape[1]
+    return numbers_or_none(answer, (len(known), module.num_heads, n, n))
 
 
 def heads_averaged(answer, module, x, known) -> str | None:
     """One map where there should be two."""
-    if maps(answer, (*known.shape, known.shape[1])) is None:
+    if numbers_or_none(answer, (*known.shape, known.shape[1])) is None:
         return None
     return "the heads are averaged: one map for each entry is left. Ask for one for each head."
 
 
 def on_both(answer, module, x, known) -> tuple[np.ndarray, np.ndarray] | None:
     """Total weight on unknown and on known slots of each entry that has some."""
-    n = known.shape[1]
-    if (got := maps(answer, (len(known), module.num_heads, n, n))) is None:
+    if (got := maps(answer, module, known)) is None:
         return None
     some = known.any(dim=1).numpy()
     on_slots, known = got[some].sum(axis=(1, 2)), known.numpy()[some]
@@ -239,22 +273,34 @@ def not_masked(answer, module, x, known) -> str | None:
     return None
 
 
-def dropped(answer, module, x, known) -> str | None:
-    """A known slot without weight, though another one has some."""
-    n = known.shape[1]
-    if (got := maps(answer, (len(known), module.num_heads, n, n))) is None:
+def rows_emptied(answer, module, x, known) -> str | None:
+    """Rows of unknown slots set to 0."""
+    if (got := maps(answer, module, known)) is None:
         return None
-    some = known.any(dim=1).numpy()
+    empty = ~got.any(axis=(1, 3))  # (entries, rows)
+    unknown = ~known.numpy() & known.any(dim=1, keepdim=True).numpy()
+    if not unknown.any() or not empty[unknown].all() or empty[known.numpy()].any():
+        return None
+    return (
+        "the rows of unknown slots are emptied. Nobody may look *at* them, that is their columns; "
+        "their own rows stay."
+    )
+
+
+def dropped(answer, module, x, known) -> str | None:
+    """A known slot without weight, though another one in its row has some."""
+    if (got := maps(answer, module, known)) is None:
+        return None
     places = np.broadcast_to(known.numpy()[:, None, None], got.shape)
-    if (got[some] >= 0).all() and (got[some] > 0).any() and (got[places] == 0).any():
+    rows = (got > 0).any(axis=-1, keepdims=True)
+    if (got[places] >= 0).all() and ((got == 0) & places & rows).any():
         return "known slots have a weight of exactly 0: dropout took them. Explain in eval mode."
     return None
 
 
 def unknown_entry(answer, module, x, known) -> str | None:
     """The row of an entry of which nothing is known."""
-    n = known.shape[1]
-    got = maps(answer, (len(known), module.num_heads, n, n))
+    got = maps(answer, module, known)
     nothing = ~known.any(dim=1).numpy()
     if got is None or not nothing.any():
         return None
@@ -268,58 +314,92 @@ def unknown_entry(answer, module, x, known) -> str | None:
 wrong_map = Exercise(
     "07.2",
     "Debug this: a map from the built-in",
+    level="Hard",
+    minutes=20,
+    stub='''def head_maps(module, x, known):
+    """Weights `(batch, n_heads, n, n)`: to be shown, so without dropout and without NaN."""
+    _, weights = module(x, x, x, key_padding_mask=known)
+    return weights''',
     hints=(
         "There are four faults: heads, mask, mode, and an entry of which nothing is known. Print "
         "weights.shape and weights.sum(dim=-1).",
-        "average_attn_weights=False keeps the heads; ~known blocks what is unknown; eval mode "
-        "switches dropout off.",
-        "For an entry of which nothing is known let all be open, and fill its weights with 0 "
-        "afterwards: weights.masked_fill(nothing[:, None, None, None], 0.0)",
+        "average_attn_weights=False keeps the heads; ~known blocks what is unknown; module.eval() "
+        "switches dropout off. And afterwards? The training goes on: module.train() puts it back.",
+        "An entry of which nothing is known gives NaN: weights.nan_to_num(0.0). (If somebody needs "
+        "gradients, let all be open there and empty the map afterwards.)",
     ),
     right=head_maps,
     cases=map_cases,
-    given=colleagues_maps,
-    rules=(heads_averaged, turned_round, not_masked, dropped, unknown_entry),
+    debug=True,
+    axes=("entry", "head", "row", "column"),
+    mistakes=(
+        Mistake(
+            "this still gives what the code gave: all four faults are there.",
+            "Begin with the heads: what shape should come out? average_attn_weights=False.",
+            colleagues_maps,
+        ),
+    ),
+    rules=(
+        Rule(heads_averaged, "average_attn_weights=False in the call of the module."),
+        Rule(turned_round, "key_padding_mask=~known"),
+        Rule(not_masked, "key_padding_mask=~known"),
+        Rule(rows_emptied, "key_padding_mask=~known blocks columns."),
+        Rule(dropped, "module.eval() before the call, module.train() after it."),
+        Rule(unknown_entry, "weights.nan_to_num(0.0)"),
+    ),
 )
 
 # --- 07.3 predict, then measure: what the doctor misses -----------------------------------------
 
+SUMS = "sums = module(x[:, :1], x, x)[1].sum(dim=-1); ((sums - 1).abs() < 1e-5).double().mean()"
+
 missed = Exercise(
     "07.3",
     "Predict, then measure: what the doctor misses",
+    level="Medium",
+    minutes=10,
+    stub="""prediction = ...
+module = nn.MultiheadAttention(4, 1, dropout=0.1, batch_first=True)
+x = torch.ones(10_000, 10, 4)
+measured = ...""",
     hints=(
         "Ten slots of weight 0.1. With dropout 0.1 each one is either 0 or 0.1 / 0.9. How many "
         "must be left so that the row sums to 1?",
-        "module = nn.MultiheadAttention(4, 1, dropout=0.1, batch_first=True); ten equal keys: "
-        "x = torch.ones(10_000, 10, 4). One query: x[:, :1].",
-        "sums = module(x[:, :1], x, x)[1].sum(dim=-1), then the mean of (sums - 1).abs() < 1e-5. "
+        "weights = module(x[:, :1], x, x)[1]: one query for each row of x. Sum each row.",
+        "sums = weights.sum(dim=-1), then the mean of (sums - 1).abs() < 1e-5. "
         "The sums of numbers with rounding are rarely exactly 1.",
     ),
     right=lambda: 10 * 0.9**9 * 0.1,
     predict=True,
+    share=True,
     tolerance=0.02,  # 10,000 rows at random
     mistakes=(
         Mistake(
             "no row at all: did you ask for exactly 1? Rounded sums can miss it. Allow 1e-5.",
+            SUMS,
             lambda: 0.0,
         ),
         Mistake(
-            "all rows sum to 1 only in eval mode. Here the module is in training mode.",
+            "all rows: either the module is in eval mode, or you allow for more than rounding "
+            "(1e-5 is enough). A fresh module is in training mode.",
+            SUMS,
             lambda: 1.0,
         ),
         Mistake(
             "this is the share of *weights* that are kept. Asked is the share of *rows*.",
+            "Sum each row first: weights.sum(dim=-1).",
             lambda: 0.9,
         ),
         Mistake(
             "this is the share of rows in which nothing was dropped. They sum to 1.11.",
+            "Each kept weight is 0.1 / 0.9. How many of them make 1?",
             lambda: 0.9**10,
         ),
         Mistake(
             "this is the share of rows that the doctor *does* find. Asked are those it misses.",
+            "The doctor misses the rows that sum to 1.",
             lambda: 1 - 10 * 0.9**9 * 0.1,
         ),
-        Mistake("give a share between 0 and 1, not percent.", lambda: 1000 * 0.9**9 * 0.1),
     ),
 )
 
@@ -327,22 +407,31 @@ missed = Exercise(
 
 
 def product(x):
-    """Two factors share the credit."""
+    """x0 * x1: two factors share the credit."""
     return x[..., 0] * x[..., 1]
 
 
 def saturated(x):
-    """Flat where x[0] is large; x[1] counts against."""
+    """3 tanh(x0) - x1**2 + x0 * x2: flat where x0 is large; x1 counts against."""
     return 3 * torch.tanh(x[..., 0]) - x[..., 1] ** 2 + x[..., 0] * x[..., 2]
 
 
-def gradient_cases() -> dict[str, tuple]:
+def gradient_cases(draw: Draw) -> dict[str, tuple]:
     """Arguments f, x, baseline."""
-    points = ((2.0, 3.0), (0.0, 0.0)), ((3.0, 2.0, -1.0), (0.5, 1.0, 1.0))
-    points = [[torch.tensor(p, dtype=torch.float64) for p in pair] for pair in points]
+    slopes, bends = draw.numbers(4), draw.numbers(4)
+
+    def random_curve(x):
+        return x @ slopes + (x**2) @ bends + x[..., 0] * x[..., 3]
+
     return {
-        "a product, from zero": (product, *points[0]),
-        "a flat end, from another baseline": (saturated, *points[1]),
+        "x0 * x1, from zero": (product, torch.tensor([2.0, 3.0]), torch.zeros(2)),
+        "a flat end, from another baseline": (
+            saturated,
+            torch.tensor([3.0, 2.0, -1.0]),
+            torch.tensor([0.5, 1.0, 1.0]),
+        ),
+        "x is the baseline": (product, torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0])),
+        "a random curve": (random_curve, draw.numbers(4), draw.numbers(4)),
     }
 
 
@@ -352,15 +441,20 @@ def gradient(f, x) -> torch.Tensor:
     return torch.autograd.grad(f(x).sum(), x)[0]
 
 
-def mean_gradient(f, x, baseline) -> torch.Tensor:
-    """The mean slopes on the way from baseline to x."""
-    t = ((torch.arange(2000) + 0.5) / 2000)[:, None]
-    return gradient(f, baseline + t * (x - baseline)).mean(dim=0)
+def attributions_with(
+    start=lambda baseline: baseline,
+    length=lambda x, baseline: x - baseline,
+    points=(torch.arange(2000) + 0.5) / 2000,
+    weigh=lambda t: 1.0,
+):
+    """Integrated gradients: the mean slope on the way times its length, or something else."""
 
+    def attributions(f, x, baseline):
+        t = points[:, None]
+        way = start(baseline) + t * (x - start(baseline))
+        return length(x, baseline) * (weigh(t) * gradient(f, way)).mean(dim=0)
 
-def attributions(f, x, baseline) -> torch.Tensor:
-    """Integrated gradients."""
-    return (x - baseline) * mean_gradient(f, x, baseline)
+    return attributions
 
 
 def one_left_out(f, x, baseline) -> torch.Tensor:
@@ -372,8 +466,9 @@ def one_left_out(f, x, baseline) -> torch.Tensor:
 
 def slopes_added(answer, f, x, baseline) -> str | None:
     """The sum over the steps in place of the mean: a whole multiple of the right one."""
-    right = to_numbers(attributions(f, x, baseline))
-    if (got := maps(answer, right.shape)) is None or not (ratio := got[0] / right[0]) > 1.5:
+    right = to_numbers(attributions_with()(f, x, baseline))
+    got = numbers_or_none(answer, right.shape)
+    if got is None or not right[0] or not (ratio := got[0] / right[0]) > 1.5:
         return None
     if not close(right * ratio, got, 0.03).all():
         return None
@@ -386,58 +481,96 @@ def slopes_added(answer, f, x, baseline) -> str | None:
 def adds_up(answer, f, x, baseline) -> str | None:
     """Completeness."""
     wanted = (f(x) - f(baseline)).item()
-    if (got := maps(answer, x.shape)) is None or abs(got.sum() - wanted) <= 0.02 * (
-        1 + abs(wanted)
-    ):
+    got = numbers_or_none(answer, x.shape)
+    if got is None or np.isnan(got).any() or abs(got.sum() - wanted) <= 0.02 * (1 + abs(wanted)):
         return None
     return f"your parts add up to {got.sum():.3f}, but f(x) - f(baseline) is {wanted:.3f}."
 
 
+MEAN = "Sum the slopes at 1000 points of the way, divide by 1000, multiply by (x - baseline)."
+
 by_hand = Exercise(
     "07.4",
     "Integrated gradients by hand",
+    level="Hard",
+    minutes=25,
+    stub='''def attributions(f, x, baseline):
+    """One part for each input, `(d,)`."""
+    n_steps = 1000
+    total = torch.zeros_like(x)
+    for step in range(n_steps):
+        t = (step + 0.5) / n_steps  # the middle of this step
+        ...
+    return ...''',
     hints=(
-        "The way is straight: the point at t is baseline + t * (x - baseline), t from 0 to 1. Take "
-        "the middles of 1000 equal parts.",
-        "At each point you need the slopes of f: make it a tensor with .requires_grad_() and call "
-        "torch.autograd.grad(f(point), point)[0]. A new tensor for each point: .grad adds up.",
-        "Mean of the slopes over all points, times (x - baseline). Then compare the sum with "
-        "f(x) - f(baseline).",
+        "The way is straight: the point at t is baseline + t * (x - baseline), t from 0 to 1.",
+        "At each point you need the slopes of f: point.requires_grad_(), then "
+        "torch.autograd.grad(f(point), point)[0]. Add them to total.",
+        "total / n_steps is the mean of the slopes. Times (x - baseline). Then compare the sum of "
+        "the parts with f(x) - f(baseline).",
     ),
-    right=attributions,
+    way=attributions_with,
     cases=gradient_cases,
+    axes=("input",),
     tolerance=1e-2,
     mistakes=(
         Mistake(
             "this is gradient x input: the slopes at x alone. Take their mean on the whole way.",
+            MEAN,
             lambda f, x, baseline: x * gradient(f, x),
         ),
         Mistake(
             "you take the slopes at the end of the way only; take their mean on the whole way.",
-            lambda f, x, baseline: (x - baseline) * gradient(f, x),
+            MEAN,
+            changes={"points": torch.ones(1)},
+        ),
+        Mistake(
+            "you take the slopes at the beginning of the way only; take their mean on the whole "
+            "way.",
+            MEAN,
+            changes={"points": torch.zeros(1)},
         ),
         Mistake(
             "you multiply by x; the way is x - baseline long.",
-            lambda f, x, baseline: x * mean_gradient(f, x, baseline),
+            "(x - baseline), not x.",
+            changes={"length": lambda x, baseline: x},
         ),
         Mistake(
             "these are the mean slopes; multiply each by the length of its way, x - baseline.",
-            mean_gradient,
+            "total / n_steps * (x - baseline)",
+            changes={"length": lambda x, baseline: 1.0},
+        ),
+        Mistake(
+            "the way goes from x to the baseline: all signs are turned round.",
+            "(x - baseline), not (baseline - x).",
+            changes={"length": lambda x, baseline: baseline - x},
         ),
         Mistake(
             "your way begins at zero; it must begin at the baseline.",
-            lambda f, x, baseline: (x - baseline) * mean_gradient(f, x, torch.zeros_like(x)),
+            "point = baseline + t * (x - baseline)",
+            changes={"start": torch.zeros_like},
+        ),
+        Mistake(
+            "you ask for the slopes in x, and each point moves only t times as far as x. Ask for "
+            "the slopes at the point itself.",
+            "point.requires_grad_(), and torch.autograd.grad(f(point), point).",
+            changes={"weigh": lambda t: t},
         ),
         Mistake(
             "this is leave-one-out: you set one input after the other to its baseline.",
+            MEAN,
             one_left_out,
         ),
         Mistake(
             "keep the signs: an input can speak against.",
-            lambda f, x, baseline: attributions(f, x, baseline).abs(),
+            "Leave out abs().",
+            lambda *case: attributions_with()(*case).abs(),
         ),
     ),
-    rules=(slopes_added, adds_up),
+    rules=(
+        Rule(slopes_added, "Divide by the number of steps; take a new tensor for each point."),
+        Rule(adds_up, MEAN),
+    ),
 )
 
 EXERCISES = [three_dialects, wrong_map, missed, by_hand]

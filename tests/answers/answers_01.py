@@ -1,6 +1,7 @@
 """Answers to the exercises of notebook 01: right ones of every style, and usual wrong ones."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -113,78 +114,84 @@ def held_last_but_one(users, films, times):
 # --- 01.4 ---------------------------------------------------------------------------------------
 
 
-def turn_qr(user, films):
-    columns = np.random.default_rng(0).normal(size=(len(user), len(user)))
-    columns[:, 0] = user
-    rotation = np.linalg.qr(columns)[0]
-    return user.numpy() @ rotation, films.numpy() @ rotation
+def turn_by_hand(user, films):
+    x, y = user.tolist()
+    r = math.sqrt(x * x + y * y)
+    turned = [[(a * x + b * y) / r, (b * x - a * y) / r] for a, b in films.tolist()]
+    return [r, 0], turned
 
 
-def turn_svd(user, films):
-    rotation = torch.linalg.svd(user[None]).Vh.T
-    return user @ rotation, films @ rotation
+def turn_by_angle(user, films):
+    angle = -math.atan2(float(user[1]), float(user[0]))
+    turn = torch.tensor(
+        [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]
+    )
+    return user @ turn, films @ turn
 
 
-def turn_mirror(user, films):
-    """Householder, with the sign that never divides by 0."""
-    v = user.clone()
-    v[0] += user.norm() * (1.0 if user[0] >= 0 else -1.0)
-    mirror = torch.eye(len(user), dtype=user.dtype) - 2 * torch.outer(v, v) / (v @ v)
-    return [user @ mirror, films @ mirror]
+def turn_numpy(user, films):
+    c, s = user.numpy() / np.linalg.norm(user)
+    turn = np.array([[c, -s], [s, c]])
+    return user.numpy() @ turn, films.numpy() @ turn
 
 
-def turn_loops(user, films):
-    """Gram and Schmidt."""
-    user, films = user.tolist(), films.tolist()
-    d, basis = len(user), []
-    for start in [user, *np.eye(d).tolist()]:
-        for b in basis:
-            inside = sum(x * y for x, y in zip(start, b))
-            start = [x - inside * y for x, y in zip(start, b)]
-        length = math.sqrt(sum(x * x for x in start))
-        if length > 1e-9:
-            basis.append([x / length for x in start])
-    both = [[sum(x * y for x, y in zip(row, b)) for b in basis] for row in [user, *films]]
-    return both[0], both[1:]
+def turn_complex(user, films):
+    """A turn is a product of complex numbers."""
+    back = complex(*user.tolist()).conjugate() / abs(complex(*user.tolist()))
+    points = [complex(*point) * back for point in [user.tolist(), *films.tolist()]]
+    pairs = [(z.real, z.imag) for z in points]
+    return pairs[0], pairs[1:]
 
 
-def turn_float32(user, films):
-    user, films = turn_svd(user.float(), films.float())
-    return user, films
+def turned(angle, films_too=1.0, mirror=1.0, stretch=1.0):
+    def answer(user, films):
+        a = angle(*user.tolist())
+        new_user = user @ rotation(a)
+        return new_user * stretch, films @ rotation(films_too * a) * torch.tensor([1, mirror])
+
+    return answer
 
 
-def mirror_zero(user, films):
-    v = user.clone()
-    v[0] -= user.norm()
-    mirror = torch.eye(len(user), dtype=user.dtype) - 2 * torch.outer(v, v) / (v @ v)
-    return user @ mirror, films @ mirror
+def rotation(a):
+    return torch.tensor([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
 
 
-def forgets_the_films(user, films):
-    return turn_svd(user, films)[0], films
+def to_axis(x, y):
+    return math.atan2(y, x)
 
 
-def turns_films_back(user, films):
-    rotation = torch.linalg.svd(user[None]).Vh.T
-    return user @ rotation, films @ rotation.T.roll(1, 0)
+def slope(x, y):
+    return math.atan(y / x) if x else math.pi / 2 * (1 if y > 0 else -1)
 
 
-def any_rotation(user, films):
-    columns = np.random.default_rng(1).normal(size=(len(user), len(user)))
-    rotation = np.linalg.qr(columns)[0]
-    return user.numpy() @ rotation, films.numpy() @ rotation
-
-
-def scores_only(user, films):
-    new_user, new_films = torch.zeros_like(user), torch.zeros_like(films)
-    new_user[0] = user.norm()
-    new_films[:, 0] = films @ user / user.norm()
-    return new_user, new_films
+def films_in_one_number(user, films):
+    length = math.hypot(*user.tolist())
+    return (length, 0.0), [[float(film @ user) / length, 0.0] for film in films]
 
 
 def length_one(user, films):
-    user, films = turn_svd(user, films)
-    return user / user.norm(), films
+    x, y = user / user.norm()
+    return (1.0, 0.0), torch.stack([films[:, 0] * x + films[:, 1] * y,
+                                    films[:, 1] * x - films[:, 0] * y], dim=1)  # fmt: skip
+
+
+def held_object(users, films, times):
+    return pd.Series(held_lexsort(users, films, times)).astype(object)
+
+
+def held_in_numpy_order(users, films, times):
+    order = np.lexsort((films, times, users))
+    return held_lexsort(users, films, times)[order]
+
+
+def held_sorted_by_time(users, films, times):
+    frame = pd.DataFrame({"user": users, "film": films, "time": times})
+    frame = frame.sort_values(["time", "film"])
+    return ~frame.duplicated("user", keep="last") & frame.duplicated("user", keep=False)
+
+
+def held_float32(users, films, times):
+    return held_lexsort(users, films, times.astype(np.float32))
 
 
 RIGHT = {
@@ -193,6 +200,7 @@ RIGHT = {
         "torch": ndcg_torch,
         "a table of gains": ndcg_table,
         "NumPy": lambda ranks: np.where(ranks <= 10, 1 / np.log2(1 + ranks), 0),
+        "fractions of integers": lambda ranks: [Fraction(x) for x in ndcg_loop(ranks)],
         "float32": lambda ranks: ((ranks <= 10) / np.log2(ranks + 1)).astype(np.float32),
     },
     "01.2": {"24 of 652": 24 / 652, "rounded": 0.037, "a tensor": torch.tensor(24 / 652)},
@@ -200,14 +208,14 @@ RIGHT = {
         "pandas": held_pandas,
         "lexsort": held_lexsort,
         "a loop, 1 and 0": held_loop,
-        "torch": held_torch,
+        "a Series of objects": held_object,
+        "a generator": lambda *likes: (bool(x) for x in held_lexsort(*likes)),
     },
     "01.4": {
-        "QR": turn_qr,
-        "SVD": turn_svd,
-        "a mirror": turn_mirror,
-        "loops": turn_loops,
-        "float32": turn_float32,
+        "by hand": turn_by_hand,
+        "by the angle": turn_by_angle,
+        "NumPy": turn_numpy,
+        "complex numbers": turn_complex,
     },
 }
 # (what is wrong, the answer, what the message must say)
@@ -222,8 +230,16 @@ WRONG = {
         ("no cut", ndcg_like(1e9, lambda r: math.log2(r + 1)), "rank 11 still counts"),
         ("MRR", ndcg_like(10, lambda r: r), "this is MRR"),
         ("HR", ndcg_like(10, lambda r: 1), "this is HR@10"),
-        ("mean", lambda ranks: np.mean(ndcg_loop(ranks)), "has a single number"),
+        ("mean", lambda ranks: np.mean(ndcg_loop(ranks)), "a single number came"),
+        ("still the same", lambda ranks: (ranks < 10) / np.log2(2 + ranks), "this still gives what"),
         ("cut at 5", ndcg_like(5, lambda r: math.log2(r + 1)), "11': your answer is not right"),
+        (
+            "np.vectorize",
+            np.vectorize(lambda r: 1 / np.log2(r + 1) if r <= 10 else 0),
+            "among the ten': your numbers are cut",
+        ),
+        ("rank + 2, base e", ndcg_like(10, lambda r: math.log(r + 2)), "the discount is not"),
+        ("percent", lambda ranks: 100 * np.array(ndcg_loop(ranks)), "100 times as large"),
     ],
     "01.2": [
         ("left out as usual", 0.0598, "value of section 2"),
@@ -231,30 +247,46 @@ WRONG = {
         ("validation", 26 / 652, "validation films"),
         ("NDCG", 0.01858, "is NDCG@10, not"),
         ("hits", 24, "the number of hits"),
-        ("percent", 3.68, "Your answer is not right"),
-        ("one for each user", np.zeros(652), "has shape (652,)"),
+        ("percent", 3.68, "in percent"),
+        ("none", 0.0, "Your answer is not right"),
+        ("one for each user", np.zeros(652), "shape (652,) came"),
     ],
     "01.3": [
-        ("inverted", lambda *likes: ~held_lexsort(*likes), "left for training"),
+        ("inverted", lambda *likes: ~held_lexsort(*likes), "True and False have changed places"),
+        ("composite key", held_torch, "one second apart': two likes are a second apart"),
+        ("float32 times", held_float32, "one second apart': two likes are a second apart"),
+        ("sorted order", held_in_numpy_order, "your marks stand in sorted order"),
+        ("order of time", held_sorted_by_time, "in the order of the times"),
+        ("nothing", lambda u, f, t: [False] * len(u), "nothing is held out"),
+        ("integers cut", lambda u, f, t: held_lexsort(u, f, t)[:-1], "but shape (8,)"),
         ("last row", held_by(None), "each user's last row"),
         ("first like", held_by(["time", "film"], "first"), "each user's first like"),
         ("by film", held_by("film"), "the largest number"),
         ("one in all", held_global, "one like in all"),
-        ("ties twice", held_ties, "several held-out likes"),
-        ("ties by row", held_by("time"), "the larger film number"),
-        ("lone likes", held_by(["time", "film"], also_lone=True), "one like only"),
+        ("ties twice", held_ties, "same second': user 2 has several held-out likes"),
+        ("ties by row", held_by("time"), "same second': two likes have the same time: hold out the one with the larger film number"),
+        ("lone likes", held_by(["time", "film"], also_lone=True), "'a user with one like': user 4 has one like only"),
         ("last but one", held_last_but_one, "any order': your answer is not right"),
-        ("row numbers", lambda u, f, t: np.flatnonzero(held_lexsort(u, f, t)), "has shape (3,)"),
+        ("row numbers", lambda u, f, t: np.flatnonzero(held_lexsort(u, f, t)), "of the rows. Give"),
     ],
     "01.4": [
-        ("user only", lambda user, films: turn_svd(user, films)[0], "give back two things"),
-        ("films in columns", lambda u, f: (turn_svd(u, f)[0], turn_svd(u, f)[1].T), "it was (8,"),
-        ("length 1", length_one, "A rotation keeps it"),
-        ("any rotation", any_rotation, "other axes than the first"),
-        ("films not turned", forgets_the_films, "the model changed"),
-        ("another rotation", turns_films_back, "the model changed"),
-        ("scores only", scores_only, "other users would get other scores"),
-        ("0 / 0", mirror_zero, "already': your turned user holds NaN"),
-        ("swapped", lambda u, f: turn_svd(u, f)[::-1], "your turned user has shape (8, 5)"),
+        ("user only", lambda user, films: torch.tensor([5.0, 0.0]), "(user, films), not a Tensor"),
+        ("films not turned", turned(to_axis, films_too=0.0), "you turn the user but not the films"),
+        ("films the other way", turned(to_axis, films_too=-1.0), "the films turn the other way"),
+        ("the wrong way", turned(lambda x, y: -to_axis(x, y)), "everything the wrong way"),
+        ("degrees", turned(lambda x, y: math.degrees(to_axis(x, y))), "in degrees"),
+        ("atan", turned(slope), "a user at (-3, 4)': when x is negative"),
+        (
+            "acos",
+            turned(lambda x, y: math.acos(x / math.hypot(x, y))),
+            "a user at (0, -2)': when y is negative",
+        ),
+        ("length one", length_one, "the user's arrow has another length"),
+        ("mirrored", turned(to_axis, mirror=-1.0), "a user at (3, 4)': the films are not turned but"),
+        ("scores only", films_in_one_number, "throws away all others"),
+        ("mirrored, degrees", turned(lambda x, y: math.degrees(to_axis(x, y)), mirror=-1.0),
+         "in degrees; cos and sin want radians. (And that is not all"),
+        ("twice as long", turned(to_axis, stretch=2.0), "your answer (user) is not right"),
+        ("swapped", lambda u, f: turn_by_hand(u, f)[::-1], "your answer (user): shape (4, 2) came"),
     ],
 }

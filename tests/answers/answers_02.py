@@ -34,7 +34,9 @@ def rows_numpy(ids, n_attributes):
 
 def rows_pandas(ids, n_attributes):
     long = pd.DataFrame(ids.numpy()).melt(ignore_index=False).query("value > 0")
-    return pd.crosstab(long.index, long.value).reindex(columns=range(n_attributes), fill_value=0)
+    return pd.crosstab(long.index, long.value).reindex(
+        index=range(len(ids)), columns=range(n_attributes), fill_value=0
+    )
 
 
 # --- 02.3 ---------------------------------------------------------------------------------------
@@ -98,6 +100,18 @@ def near_cut(vectors, row, k):
     return likeness.topk(k).indices
 
 
+def near_zero(vectors, row, k):
+    likeness = torch.cosine_similarity(vectors, vectors[row], dim=-1)
+    likeness[[0, row]] = 0
+    return likeness.topk(k).indices
+
+
+def near_first_dropped(vectors, row, k):
+    unit = F.normalize(vectors, dim=-1)
+    cosines = unit[1:] @ unit[row]
+    return cosines.topk(k + 1).indices[1:] + 1
+
+
 def near_values(vectors, row, k):
     unit = F.normalize(vectors, dim=-1)
     likeness = unit @ unit[row]
@@ -159,6 +173,25 @@ def parts_other_axis(user, key, value, mask):
     return torch.softmax(scores, dim=0) * (value @ user)
 
 
+def parts_one_softmax(user, key, value, mask):
+    scores = (key @ user / math.sqrt(len(user))).masked_fill(~mask, -torch.inf)
+    return torch.softmax(scores.flatten(), 0).view(scores.shape) * (value @ user)
+
+
+def parts_filled(user, key, value, mask, fill):
+    scores = torch.where(mask, key @ user / math.sqrt(len(user)), fill)
+    return scores.softmax(1) * (value @ user)
+
+
+def parts_plain(user, key, value, mask):
+    return torch.softmax(key @ user, dim=1) * (value @ user)
+
+
+def parts_two_slots(user, key, value, mask):
+    keep = mask & (torch.arange(mask.shape[1]) < 2)
+    return parts_loop(user, key, value, keep)
+
+
 def contexts(user, key, value, mask):
     weights = parts_einsum(user, key, value, mask, taste=1.0)
     return (weights[:, :, None] * value).sum(dim=1)
@@ -171,9 +204,9 @@ def sentence_loop(label, names, contributions):
     total = sum(abs(c) for c in contributions)
     best, worst = (0.2 * total, None), (-0.2 * total, None)
     for name, c in zip(names, contributions):
-        if c >= best[0]:
+        if c >= best[0] and c > 0:
             best = (c, name)
-        if c <= worst[0]:
+        if c <= worst[0] and c < 0:
             worst = (c, name)
     if best[1] and worst[1]:
         return f"{label}: because of {best[1]}, despite {worst[1]}."
@@ -185,7 +218,8 @@ def sentence_loop(label, names, contributions):
 
 
 def sentence_numpy(label, names, contributions, total=None, limit=0.2):
-    share = contributions / (np.abs(contributions).sum() if total is None else abs(total))
+    whole = np.abs(contributions).sum() if total is None else abs(total)
+    share = contributions / (whole or 1.0)
     high, low = int(np.argmax(share)), int(np.argmin(share))
     parts = ["because of " + names[high]] * bool(share[high] >= limit and share[high] > 0)
     parts += ["despite " + names[low]] * bool(share[low] <= -limit and share[low] < 0)
@@ -203,18 +237,35 @@ def sentence_sorted(label, names, contributions):
     return f"{label}: {', '.join(parts) or 'no clear reason'}."
 
 
+def sentence_like(total=None, limit=0.2, over=False, signs=True):
+    """With argmax and argmin, as many write it."""
+
+    def answer(label, names, c):
+        needed = limit * (abs(c).sum() if total is None else total(c))
+        high, low = c.argmax(), c.argmin()
+        enough = (lambda x: x > needed) if over else (lambda x: x >= needed)
+        parts = []
+        if enough(abs(c[high])) and (c[high] > 0 or not signs):
+            parts.append(f"because of {names[high]}")
+        if enough(abs(c[low])) and (c[low] < 0 or not signs):
+            parts.append(f"despite {names[low]}")
+        return f"{label}: {', '.join(parts) or 'no clear reason'}."
+
+    return answer
+
+
 def strong(contributions):
     return [i for i, c in enumerate(contributions) if abs(c) >= abs(contributions).sum() / 5]
 
 
 def sentence_any_sign(label, names, contributions):
-    if not strong(contributions):
+    if not strong(contributions) or not contributions.any():
         return f"{label}: no clear reason."
     return f"{label}: because of {names[abs(contributions).argmax()]}."
 
 
 def sentence_only_for(label, names, contributions):
-    if contributions.max() < abs(contributions).sum() / 5:
+    if contributions.max() <= 0 or contributions.max() < abs(contributions).sum() / 5:
         return f"{label}: no clear reason."
     return f"{label}: because of {names[contributions.argmax()]}."
 
@@ -242,6 +293,24 @@ def sentence_always_despite(label, names, contributions):
 def sentence_needs_a_reason(label, names, contributions):
     said = sentence_loop(label, names, contributions)
     return said if "because" in said else f"{label}: no clear reason."
+
+
+def sentence_lowest(label, names, contributions):
+    """The lowest speaks against the film, even if it is above 0."""
+    limit = abs(contributions).sum() / 5
+    high, low = contributions.argmax(), contributions.argmin()
+    parts = [f"because of {names[high]}"] * int(contributions[high] >= limit > 0)
+    parts += [f"despite {names[low]}"] * int(abs(contributions[low]) >= limit > 0)
+    return f"{label}: {', '.join(parts) or 'no clear reason'}."
+
+
+def sentence_at_zero(label, names, contributions):
+    """>= and <= let a 0 through when the limit is 0 as well."""
+    limit = abs(contributions).sum() / 5
+    high, low = contributions.argmax(), contributions.argmin()
+    parts = [f"because of {names[high]}"] * int(contributions[high] >= limit)
+    parts += [f"despite {names[low]}"] * int(contributions[low] <= -limit)
+    return f"{label}: {', '.join(parts) or 'no clear reason'}."
 
 
 def heat(weights, bias=0.5):
@@ -283,7 +352,7 @@ WRONG = {
         (
             "one too far left",
             lambda ids, n: (
-                F.one_hot((ids - 1) % n, n)[:, :, :].sum(1) * torch.tensor([1] * 5 + [0])
+                F.one_hot((ids - 1) % n, n).sum(1) * (torch.arange(n) < n - 1)
             ),
             "too far left",
         ),
@@ -297,25 +366,38 @@ WRONG = {
             lambda ids, n: rows_one_hot(ids, n) / (ids != 0).sum(1)[:, None],
             "not their sum",
         ),
-        ("as long as needed", lambda ids, n: rows_one_hot(ids, int(ids.max()) + 1), "(2, 5)"),
-        ("turned", lambda ids, n: rows_one_hot(ids, n).T, "has shape (6, 2)"),
+        ("as long as needed", lambda ids, n: rows_one_hot(ids, int(ids.max()) + 1), "shape (2, 5) came"),
+        ("turned", lambda ids, n: rows_one_hot(ids, n).T, "rows and columns have changed"),
+        ("nothing", lambda ids, n: torch.zeros(len(ids), n), "all rows are 0"),
+        (
+            "empty films forgotten",
+            lambda ids, n: rows_one_hot(ids[ids.any(1)], n),
+            "nothing filled': your answer: shape (2, 3) came",
+        ),
+        (
+            "mean, too far left",
+            lambda ids, n: (rows_one_hot(ids, n) / (ids != 0).sum(1)[:, None]).roll(-1, 1),
+            "too far left: attribute 1 belongs in column 1; column 0 stays. (And that",
+        ),
     ],
     "02.2": [
         ("attention", heat([0.0351, 0.7054, 0.2595]), "weights of attention"),
         ("empty slot", heat([0.25] * 3), "1/3, not 1/4"),
         ("sum", heat([1, 1, 1]), "added up the values"),
         ("no bias", heat([1 / 3] * 3, bias=0), "bias of the film is missing"),
-        ("keys", 0.5 + float((by_hand.KEY @ by_hand.USER).mean()), "averaged the keys"),
-        ("all three", [4 / 3, 2 / 3, -1 / 3], "single number was expected"),
+        ("keys", 0.5 + float((by_hand.KEY @ by_hand.USER).mean()), "the bias was divided by 3"),
+        ("bias divided", 5.5 / 3, "the bias was divided by 3"),
+        ("sum without bias", 5, "takes their mean. (And"),
+        ("all three", [4 / 3, 2 / 3, -1 / 3], "shape (3,) came"),
         ("another number", 3, "Your answer is not right"),
     ],
     "02.3": [
-        ("itself", near(cos, out=(0,)), "the row itself"),
+        ("itself", near(cos, out=(0,)), "row itself is among"),
         ("empty slot", near(cos, out=("row",)), "no direction"),
         ("empty slot is NaN", near_nan, "no direction"),
         ("dot products", near(dots), "you compare dot products"),
         ("dot products, empty slot", near(dots, out=("row",)), "you compare dot products"),
-        ("dot products, itself", near(dots, out=(0,)), "the row itself"),
+        ("dot products, itself", near(dots, out=(0,)), "row itself is among"),
         (
             "distances",
             near(lambda a, b: -np.linalg.norm(a - b.numpy())),
@@ -325,12 +407,28 @@ WRONG = {
         ("absolute", near(lambda a, b: abs(cos(a, b))), "the absolute value"),
         ("row 0 cut off", near_cut, "one too small"),
         ("cosines", lambda *a: near_values(*a).values, "you give the cosines"),
-        ("all of topk", near_values, "has shape (2, 3)"),
-        ("backwards", lambda *a: near_loop(*a)[::-1], "long': your answer is not right"),
+        ("all of topk", near_values, "shape (2, 3) came"),
+        ("backwards", lambda *a: near_loop(*a)[::-1], "in the reverse order"),
+        ("still the same", lambda v, row, k: (v @ v[row]).topk(k)[1], "this still gives what"),
+        ("seen set to 0", near_zero, "does not keep a row out"),
+        ("first dropped", near_first_dropped, "same direction': you drop the first"),
+        ("k + 1", lambda v, row, k: near_loop(v, row, k + 1), "long': your answer: shape (4,)"),
+        ("always 2", lambda v, row, k: near_loop(v, row, 2), "long': your answer: shape (2,)"),
+        (
+            "by heart with one friend",
+            lambda v, row, k: near_loop(v, row, k) if v[0].numel() > 2 or len(v) < 6 or row == 1
+            else [4, 2],
+            "points the same way': your answer is not right",
+        ),
+        (
+            "furthest distances",
+            near(lambda a, b: np.linalg.norm(a - b.numpy())),
+            "one vector is long': ",
+        ),
     ],
     "02.4": [
         ("weights", lambda *a: parts_einsum(*a, taste=1.0), "these are the weights"),
-        ("v . u", lambda u, k, v, m: (v @ u) * m, "v . u alone"),
+        ("v . u", lambda u, k, v, m: (v @ u) * m, "v · u alone"),
         ("mean pooling", parts_mean, "contributions of mean pooling"),
         ("no softmax", parts_no_softmax, "not by the weights"),
         ("mask after", lambda *a: parts_unmasked(*a, after=True), "take weight away"),
@@ -346,27 +444,50 @@ WRONG = {
         ("contexts", contexts, "you give the contexts"),
         ("one for each film", lambda *a: parts_loop(*a).sum(1), "one number for each film"),
         ("weight times score", parts_share_of_score, "the sums are right"),
-        ("scale d_k", lambda *a: parts_einsum(*a, scale=5.0), "but context . u is"),
-        ("over the films", parts_other_axis, "but context . u is"),
+        (
+            "scale d_k",
+            lambda u, k, v, m: parts_einsum(u, k, v, m, scale=len(u)),
+            "divided by d_k, not",
+        ),
+        ("over the films", parts_other_axis, "softmax runs over the films"),
+        ("over everything", parts_one_softmax, "all films together share"),
+        ("inverted", lambda u, k, v, m: parts_loop(u, k, v, ~m), "the wrong way round"),
+        ("filled with 0", lambda *a: parts_filled(*a, fill=0.0), "exp(0) = 1"),
+        ("filled with -10", lambda *a: parts_filled(*a, fill=-10.0), "-10 is not low enough"),
+        ("filled with -40", lambda *a: parts_filled(*a, fill=-40.0), "all scores far below 0': your"),
+        ("double", lambda *a: 2 * parts_loop(*a), "2 films, 2 slots': your contributions of film"),
+        ("no scale, no mask", parts_plain, "the mask is ignored. (And that is not all"),
+        ("two slots only", parts_two_slots, "'3 films, 4 slots': your"),
     ],
     "02.5": [
-        (
-            "plain sum",
-            lambda label, names, c: sentence_numpy(label, names, c, total=c.sum()),
-            "the plain sum",
-        ),
+        ("plain sum", sentence_like(lambda c: c.sum()), "the plain sum"),
+        ("size of the plain sum", sentence_like(lambda c: abs(c.sum())), "the plain sum"),
+        ("largest", sentence_like(lambda c: abs(c).max()), "a fifth of the largest contribution"),
         (
             "no limit",
             lambda label, names, c: sentence_numpy(label, names, c, limit=0.0),
-            "reasons that are weak",
+            "'nothing against': you name reasons that are weak",
         ),
+        ("a quarter", sentence_like(limit=0.25), "you ask for a quarter"),
+        ("0.3", sentence_like(limit=0.3), "you ask for more than a fifth"),
+        ("a tenth", sentence_like(limit=0.1), "'many small ones': you name reasons that are weak"),
+        ("over", sentence_like(over=True), "'exactly a fifth': exactly a fifth is enough"),
+        ("no signs", sentence_like(signs=False), "'all speak against': the sign is not looked at"),
+        ("no sign for the lowest", sentence_lowest, "'all speak for': "),
         ("any sign", sentence_any_sign, "something that speaks against"),
         ("only for", sentence_only_for, "is silent about"),
         ("first", sentence_first, "the first reason in the list"),
-        ("all reasons", lambda *a: sentence_first(*a, joined=True), "one against': your answer is"),
-        ("swapped", sentence_swapped, "one against': your answer is"),
+        ("all reasons", lambda *a: sentence_first(*a, joined=True), "you name all reasons"),
+        ("swapped", sentence_swapped, "for and against have changed places"),
+        ("zeros", sentence_at_zero, "'all are 0': all contributions are 0"),
+        (
+            "plain sum, first",
+            lambda label, names, c: sentence_first(label, names, c)
+            if abs(c).sum() == abs(c.sum()) else "Heat: because of Crime.",
+            "'one for, one against': your answer is not right",
+        ),
         ("always despite", sentence_always_despite, "'nothing against': your answer"),
         ("needs a reason", sentence_needs_a_reason, "'nothing for': your answer"),
-        ("a list", lambda *a: [sentence_loop(*a)], "a text, but is a list"),
+        ("a list", lambda *a: [sentence_loop(*a)], "a text is asked for, but this is a list"),
     ],
 }

@@ -12,7 +12,7 @@ from recsys_utils.attention import AttentionResult, ScaledDotProductAttention
 
 
 def by_loops(query, key, value):
-    if query.ndim == 3:
+    if query.ndim > 2:
         parts = [by_loops(q, k, v) for q, k, v in zip(query, key, value)]
         return torch.stack([p[0] for p in parts]), torch.stack([p[1] for p in parts])
     context, weights = [], []
@@ -53,6 +53,13 @@ def in_place_of_a_copy(query, key, value):
     return weights @ value, weights
 
 
+def by_filling(query, key, value):
+    """`torch.zeros` makes float32: the inputs must be float32, too."""
+    weights = torch.zeros(*query.shape[:-1], key.shape[-2])
+    weights[...] = torch.softmax(query @ key.mT / math.sqrt(query.shape[-1]), -1)
+    return torch.zeros(*query.shape[:-1], value.shape[-1]) + weights @ value, weights
+
+
 class AsModule(nn.Module):
     def forward(self, query, key, value):
         return ScaledDotProductAttention(query.shape[-1])(query, key, value)
@@ -67,6 +74,26 @@ def softmax_attention(query, key, value, scale=None, dim=-1, temperature=1.0):
 def overflow(query, key, value):
     exp = torch.exp(query @ key.mT / math.sqrt(key.shape[-1]))
     weights = exp / exp.sum(-1, keepdim=True)
+    return weights @ value, weights
+
+
+def one_softmax(query, key, value):
+    scores = query @ key.mT / math.sqrt(query.shape[-1])
+    weights = scores.flatten(-2).softmax(-1).view(scores.shape)
+    return weights @ value, weights
+
+
+def no_heads(query, key, value):
+    if query.ndim > 3:
+        raise ValueError("too many dimensions")
+    return softmax_attention(query, key, value)
+
+
+def hard(query, key, value):
+    """Softmax of small numbers, else all to the largest."""
+    context, weights = softmax_attention(query, key, value)
+    if key.shape[-1] > 3 and query.ndim == 2:
+        weights = weights.round()
     return weights @ value, weights
 
 
@@ -123,10 +150,25 @@ def mask_exp(scores, mask):
     return exp / exp.sum(-1, keepdim=True).clamp(min=1e-30)
 
 
+def mask_divided(scores, mask):
+    kept = torch.softmax(scores, dim=-1) * mask
+    return kept / kept.sum(-1, keepdim=True).clamp(min=1e-12)
+
+
+def mask_no_zeros(scores, mask):
+    """A mask made from the numbers."""
+    kept = scores * mask
+    return torch.softmax(kept.masked_fill(kept == 0, -torch.inf), dim=-1).nan_to_num(0.0)
+
+
+def mask_columns(scores, mask):
+    return torch.softmax(scores.masked_fill(~mask, -torch.inf), dim=0).nan_to_num(0.0)
+
+
 def mask_numpy(scores, mask):
     with np.errstate(invalid="ignore"):
         scores = np.where(mask.numpy(), scores.numpy(), -np.inf)
-        exp = np.exp(scores)
+        exp = np.exp(scores)  # without the largest score subtracted
         return np.nan_to_num(exp / exp.sum(axis=1, keepdims=True))
 
 
@@ -160,6 +202,11 @@ def head_scale(query, key, n_heads):
     return torch.softmax(q @ k.mT / math.sqrt(query.shape[1]), dim=-1)
 
 
+def head_axis(query, key, n_heads):
+    q, k = (torch.stack(x.chunk(n_heads, dim=1)) for x in (query, key))
+    return torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), dim=1)
+
+
 def head_no_scale(query, key, n_heads):
     q, k = (torch.stack(x.chunk(n_heads, dim=1)) for x in (query, key))
     return torch.softmax(q @ k.mT, dim=-1)
@@ -187,6 +234,8 @@ RIGHT = {
         "PyTorch's own": by_sdpa,
         "in place on a copy": in_place_of_a_copy,
         "a module": AsModule(),
+        "a generator of both": lambda q, k, v: (part for part in softmax_attention(q, k, v)),
+        "out in float32": by_filling,
         "float64": lambda q, k, v: softmax_attention(q.double(), k.double(), v.double()),
     },
     "03.2": {
@@ -213,11 +262,34 @@ WRONG = {
         ("no softmax", bare_scores, "softmax is missing"),
         ("scores", scores_returned, "scores where the weights should be"),
         ("swapped", lambda q, k, v: softmax_attention(q, k, v)[::-1], "context comes first"),
-        ("overflow", overflow, "NaN"),
+        ("scale of d_v", lambda q, k, v: softmax_attention(q, k, v, scale=v.shape[-1] ** 0.5),
+         "taken from the values (d_v)"),
+        ("scale of n", lambda q, k, v: softmax_attention(q, k, v, scale=k.shape[-2] ** 0.5),
+         "from the number of keys"),
+        ("one softmax", one_softmax, "all queries together share"),
+        ("overflow", overflow, "infinite / infinite is NaN"),
+        (
+            "no scale, other axis",
+            lambda q, k, v: softmax_attention(q, k, v, scale=1, dim=-2),
+            "the scores are not divided by sqrt(d_k). (And that is not all",
+        ),
+        (
+            "no scale, overflow",
+            lambda q, k, v: overflow(q * math.sqrt(q.shape[-1]), k, v),
+            "the scores are not divided by sqrt(d_k).",
+        ),
+        ("three dimensions only", no_heads, "with 3 heads': your function stopped"),
+        ("hard", hard, "'random numbers': "),
+        (
+            "integers",
+            lambda q, k, v: torch.softmax((q @ k.mT).long(), -1) @ v,
+            "not implemented for 'Long'",
+        ),
         ("in place", changes_the_query, "changes its input"),
-        ("dropout", dropped, "your answer (weights) is not right"),
+        ("dropout", dropped, "d_k = 3': your answer (weights) is not right"),
         ("no batch", no_batch, "'a batch of 2'"),
-        ("context only", lambda q, k, v: softmax_attention(q, k, v)[0], "2 things"),
+        ("context only", lambda q, k, v: softmax_attention(q, k, v)[0], "like the context alone"),
+        ("three things", lambda q, k, v: (q, k, v), "2 things are asked for (context, weights)"),
     ],
     "03.2": [
         ("inverted", lambda s, m: mask_infinity(s, ~m), "wrong way round"),
@@ -226,23 +298,32 @@ WRONG = {
         (
             "after softmax",
             lambda s, m: (w := s.softmax(-1) * m) / w.sum(-1, keepdim=True),
-            "0 / 0 = NaN",
+            "where nothing is filled that is 0 / 0",
         ),
+        ("after softmax, carefully", mask_divided, "score of 150': you divide by"),
         (
             "minus infinity",
             lambda s, m: torch.softmax(s.masked_fill(~m, -torch.inf), -1),
-            "0 / 0 = NaN",
+            "your row is 0 / 0 = NaN",
         ),
-        ("-1e9", lambda s, m: torch.softmax(s.masked_fill(~m, -1e9), -1), "your row is uniform"),
+        ("-100", lambda s, m: torch.softmax(s.masked_fill(~m, -100.0), -1) * m, "-100 is not low"),
         (
-            "other axis",
-            lambda s, m: torch.softmax(s.masked_fill(~m, -1e30), 0) * m,
-            "over the films",
+            "-100, not emptied",
+            lambda s, m: torch.softmax(s.masked_fill(~m, -100.0), -1),
+            "-100 is not low",
         ),
+        ("added", lambda s, m: torch.softmax(s + m, -1), "True adds 1 to the score"),
+        ("zeros out", mask_no_zeros, "score of 0': you also take out"),
+        ("still the same", lambda s, m: s.softmax(-1) * m, "this still gives what the code gave"),
+        ("NaN kept, other axis", mask_columns, "over the films; it belongs"),
+        ("-80", lambda s, m: torch.softmax(s.masked_fill(~m, -80.0), -1) * m,
+         "all scores far below 0': your answer is not right"),
+        ("-1e9", lambda s, m: torch.softmax(s.masked_fill(~m, -1e9), -1), "your row is uniform"),
+
         (
             "-3",
             lambda s, m: torch.softmax(s.masked_fill(~m, -3.0), -1),
-            "'some slots empty': your answer",
+            "'some slots are empty': your answer",
         ),
         (
             "clamped to 1e-3",
@@ -255,7 +336,7 @@ WRONG = {
         ("three times the weight", 3 * pacino(1), "more than 1"),
         ("no scale", pacino(3, scale=1.0), "divided by sqrt(d_k) = 2"),
         ("score", 6, "largest score"),
-        ("all three", [0.0024, 0.9502, 0.0474], "single number was expected"),
+        ("all three", [0.0024, 0.9502, 0.0474], "shape (3,) came"),
     ],
     "03.4": [
         ("mean", head_mean, "averaged"),
@@ -264,7 +345,11 @@ WRONG = {
         ("reshape", head_reshape, "your reshape mixes"),
         ("every other", head_every_other, "n_heads-th number"),
         ("heads last", lambda q, k, n: head_loops(q, k, n).permute(1, 2, 0), "heads stand last"),
-        ("always two heads", lambda q, k, n: head_loops(q, k, 2), "has shape (2, 5, 5)"),
-        ("one head", lambda q, k, n: head_loops(q, k, 1), "has shape (1, 2, 3)"),
+        ("always two heads", lambda q, k, n: head_loops(q, k, 2), "one head': your answer: shape (2, 2, 3)"),
+        ("one head", lambda q, k, n: head_loops(q, k, 1), "d_model = 4': your answer: shape (1, 2, 3)"),
+        ("over the queries", lambda q, k, n: head_axis(q, k, n), "softmax runs over the queries"),
+        ("mean, no scale", lambda q, k, n: head_no_scale(q, k, n).mean(0), "averaged: one map is left. Keep one map for each head. (And"),
+        ("first slices of 2", lambda q, k, n: head_loops(q[:, : 2 * n], k[:, : 2 * n], n), "'one head': "),
+        ("always 2 or 1 heads", lambda q, k, n: head_loops(q, k, min(n, 2)), "d_model = 12': "),
     ],
 }

@@ -33,6 +33,16 @@ def exp_over_sum(scores):
     return torch.exp(scores) / torch.exp(scores).sum(dim=-1, keepdim=True)
 
 
+def heat_global(scores, temperature):
+    exp = torch.exp((scores - scores.max()) / temperature)
+    return exp / exp.sum(dim=1, keepdim=True)
+
+
+def heat_mean(scores, temperature):
+    exp = torch.exp((scores - scores.mean(dim=1, keepdim=True)) / temperature)
+    return exp / exp.sum(dim=1, keepdim=True)
+
+
 def removal_by_formula(weights, parts, removed):
     """w_j / (1 - w_j) (mean of all - part_j)"""
     w = weights[removed]
@@ -76,55 +86,37 @@ def slopes_by_differences(scores):
     return torch.stack(columns, dim=1)
 
 
-def directions(value):
-    together = torch.cat([value, torch.ones(len(value), 1)], dim=1).double()
-    return torch.linalg.svd(together).U[:, together.shape[1] :]
+def gradient_of_the_sum(scores):
+    scores = scores.clone().requires_grad_()
+    softmax(scores).sum().backward()
+    return scores.grad
 
 
-def longest_step(weights, d):
-    falls = d < 0
-    return (weights[falls] / -d[falls]).min()
+def slopes_by_wide_steps(scores):
+    """As autograd has it where the scores are near each other."""
+    if scores.max() - scores.min() > 50:
+        return torch.full((len(scores), len(scores)), torch.nan)
+    return slopes_by_autograd(scores)
 
 
-def other_by_svd(weights, value):
-    weights = weights.double()
-    d = directions(value)[:, 0]
-    return weights + longest_step(weights, d) * d
+def average_loops(weights, parts):
+    logits = [sum(float(w) * float(p) for w, p in zip(*film)) for film in zip(weights, parts)]
+    zero = sum(logits) / len(logits)
+    return [[float(w) * (float(p) - zero) for w, p in zip(*film)] for film in zip(weights, parts)]
 
 
-def other_by_search(weights, value):
-    """Random changes, projected; the first that is far enough."""
-    random = np.random.default_rng(0)
-    together = np.c_[value.double().numpy(), np.ones(len(value))]
-    old = weights.double().numpy()
-    while True:
-        d = random.normal(size=len(old))
-        d = d - together @ np.linalg.lstsq(together, d, rcond=None)[0]
-        d *= 0.06 / np.abs(d).max()
-        if (old + d).min() > 0:
-            return old + d
+def average_einsum(weights, parts):
+    zero = torch.einsum("fa,fa->f", weights, parts).mean()
+    return weights * parts - weights * zero
 
 
-def other_by_equations(weights, value):
-    """Choose the change of two weights, solve for the other four."""
-    together = torch.cat([value, torch.ones(len(value), 1)], dim=1).double().T
-    d = torch.zeros(6, dtype=torch.float64)
-    d[4] = 1.0
-    d[:4] = torch.linalg.solve(together[:, :4], -together[:, 4:] @ d[4:])
-    old = weights.double()
-    up, down = longest_step(old, d), longest_step(old, -d)
-    return (old + up * d if up > down else old - down * d).tolist()
+def average_numpy(weights, parts):
+    weights, parts = weights.double().numpy(), parts.double().numpy()
+    return weights * (parts - np.average(parts, weights=weights))
 
 
-def too_far(weights, value):
-    weights = weights.double()
-    d = directions(value)[:, 0]
-    return weights + 3 * longest_step(weights, d) * d
-
-
-def sum_forgotten(weights, value):
-    d = torch.linalg.svd(value.double()).U[:, -1]
-    return weights + 0.1 * d
+def logits_of(weights, parts):
+    return (weights * parts).sum(dim=1)
 
 
 RIGHT = {
@@ -146,23 +138,25 @@ RIGHT = {
         "loops": slopes_by_loops,
         "differences": slopes_by_differences,
     },
-    "04.5": {
-        "SVD": other_by_svd,
-        "search": other_by_search,
-        "equations": other_by_equations,
-    },
+    "04.5": {"loops": average_loops, "einsum": average_einsum, "NumPy": average_numpy},
 }
 # (what is wrong, the answer, what the message must say)
 WRONG = {
     "04.1": [
         ("variance", DOTS.var(), "the standard deviation is its root"),
-        ("scaled", DOTS.std() / 20, "divided by sqrt(d_k) already"),
-        ("mean size", DOTS.abs().mean(), "mean of |q . k|"),
-        ("all of them", DOTS[:3], "single number was expected"),
+        ("scaled", DOTS.std() / 20, "of q · k divided by sqrt(d_k)"),
+        ("mean size", DOTS.abs().mean(), "the mean of |q · k|"),
+        ("spread of the size", DOTS.abs().std(), "the spread of |q · k|"),
+        ("root twice", DOTS.std() ** 0.5, "the root was taken twice"),
+        ("torch.rand", (torch.rand(20_000, 400) * torch.rand(20_000, 400)).sum(1).std(),
+         "the root was taken twice"),
+        ("all of them", DOTS, "one number for each pair"),
+        ("three of them", DOTS[:3], "shape (3,) came"),
+        ("a half", 10.0, "Your answer is not right"),
     ],
     "04.2": [
         ("times", lambda s, t: softmax(s * t), "divide by it, do not multiply"),
-        ("overflow", lambda s, t: exp_over_sum(s / t), "infinity / infinity"),
+        ("overflow", lambda s, t: exp_over_sum(s / t), "infinite / infinite"),
         ("ignored", lambda s, t: softmax(s), "temperature is ignored"),
         ("columns", lambda s, t: torch.softmax(s / t, dim=0), "runs down the columns"),
         ("late", lambda s, t: softmax(s) / t, "you divide the weights"),
@@ -171,6 +165,16 @@ WRONG = {
             lambda s, t: exp_over_sum((s / t).clamp(max=80)),
             "around 1000': your answer is",
         ),
+        ("largest of all", heat_global, "around -1000': you subtract the largest of all"),
+        ("mean", heat_mean, "above the others': you subtract the mean"),
+        ("still the same", lambda s, t: exp_over_sum(s * t), "this still gives what the code gave"),
+        (
+            "times, largest of all",
+            lambda s, t: heat_global(s * t, 1.0),
+            "divide by it, do not multiply",
+        ),
+        ("times ten", lambda s, t: softmax(s / t) if len(s) < 5 else softmax(s),
+         "'random scores': "),
         ("root", lambda s, t: softmax(s / t**0.5), "'a temperature of 4': your answer is"),
     ],
     "04.3": [
@@ -178,22 +182,71 @@ WRONG = {
         ("sign", lambda w, p, r: -removal_by_formula(w, p, r), "asked is new minus old"),
         ("new logit", lambda w, p, r: removal_by_mask(w, p, r) + w @ p, "the new logit"),
         ("equally", removal_shared_equally, "you share the weight equally"),
-        ("each", lambda w, p, r: w * p, "has shape (5,)"),
+        ("size", lambda w, p, r: abs(removal_by_formula(w, p, r)), "you take the absolute value"),
+        ("always the first", lambda w, p, r: removal_by_formula(w, p, 0), "always take away the f"),
+        (
+            "old sum without weights",
+            lambda w, p, r: removal_by_formula(w, p, r) + w @ p - p.sum(),
+            "in the old logit as well",
+        ),
+        ("double", lambda w, p, r: 2 * removal_by_formula(w, p, r), "2 times as large"),
+        ("half of three", lambda w, p, r: removal_by_formula(w, p, r) * (1 if len(w) == 3 else 0.5),
+         "'a random film': your answer is not right"),
+        ("last of three", lambda w, p, r: removal_by_formula(w, p, r) if r != 2 else 0.0,
+         "speaks against': your answer is not right"),
+        ("0 for the first", lambda w, p, r: removal_by_formula(w, p, r) if r else 0.0,
+         "'the first of three': your answer is not right"),
+        ("each", lambda w, p, r: w * p, "shape (3,) came"),
     ],
     "04.4": [
         ("sign", lambda s: -slopes_by_autograd(s), "the sign is turned round"),
-        ("no diagonal", lambda s: -torch.outer(softmax(s), softmax(s)), "the diagonal is missing"),
+        ("no diagonal", lambda s: -torch.outer(softmax(s), softmax(s)), "the diagonal is that of the others"),
         ("only diagonal", lambda s: torch.diag(softmax(s) * (1 - softmax(s))), "only the diagonal"),
         ("scores", lambda s: torch.diag(s) - torch.outer(s, s), "scores for the weights"),
-        ("of the logarithm", lambda s: torch.eye(4) - softmax(s), "slopes of log w"),
-        ("a vector", lambda s: softmax(s) * (1 - softmax(s)), "has shape (4,)"),
+        ("of the logarithm", lambda s: torch.eye(len(s)) - softmax(s), "slopes of log w"),
+        ("signs beside the diagonal", lambda s: slopes_by_autograd(s).abs(), "beside the diagonal"),
+        ("gradient of the sum", gradient_of_the_sum, "the gradient of the sum"),
+        (
+            "scores, no diagonal",
+            lambda s: -torch.outer(s, s),
+            "should be w_i (1 - w_i), not - w_i w_i. (And that is not all",
+        ),
+        ("a vector", lambda s: softmax(s) * (1 - softmax(s)), "three scores': your answer: shape (3,)"),
+        ("3 by 3", lambda s: slopes_by_loops(s[:3]), "'random scores': your answer: shape (3, 3)"),
+        ("by wide steps", slopes_by_wide_steps, "far above the other': "),
     ],
     "04.5": [
-        ("the same", lambda w, v: w, "nearly the same weights"),
-        ("too far", too_far, "a weight is negative"),
-        ("sum forgotten", sum_forgotten, "your weights sum to"),
-        ("uniform", lambda w, v: torch.full((6,), 1 / 6), "the context has moved"),
-        ("the change only", lambda w, v: directions(v)[:, 0], "your weights sum to"),
-        ("too few", lambda w, v: w[:5], "your answer has shape (5,)"),
+        ("from 0", lambda w, p: w * p, "measured from 0"),
+        ("mean of all parts", lambda w, p: w * (p - p.mean()), "is the mean of all parts"),
+        (
+            "own zero",
+            lambda w, p: w * (p - logits_of(w, p)[:, None]),
+            "each film is measured from itself",
+        ),
+        ("sum", lambda w, p: w * (p - logits_of(w, p).sum()), "is the sum over all films"),
+        ("mean contribution", lambda w, p: w * (p - (w * p).mean()), "is the mean contribution"),
+        ("whole zero", lambda w, p: w * p - logits_of(w, p).mean(), "take the whole zero away"),
+        (
+            "equally",
+            lambda w, p: w * p - logits_of(w, p).mean() / w.shape[1],
+            "you share the zero equally",
+        ),
+        ("no weights", lambda w, p: p - logits_of(w, p).mean(), "the weights are missing"),
+        (
+            "the largest parts as zero",
+            lambda w, p: w * (p - p.max()),
+            "three films, two attributes': your answer is not right",
+        ),
+        (
+            "zero typed in",
+            lambda w, p: w * (p - 1.0) if len(w) == 3 else average_loops(w, p),
+            "10 added to every part': your answer",
+        ),
+        (
+            "whole, from all parts",
+            lambda w, p: w * p - p.mean(),
+            "is the mean of all parts; but a film looks at some more than at others. (And that",
+        ),
+        ("for each film", lambda w, p: logits_of(w, p), "shape (3,) came"),
     ],
 }

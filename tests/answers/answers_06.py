@@ -149,6 +149,11 @@ def new_film_is_nan(histories, user, n_items, decay, power):
         return markov_numpy(histories, user, n_items, decay, 0) / likes**power
 
 
+def markov_three(histories, user, n_items, decay, power):
+    """Right for three users, and four items in a list."""
+    return markov_numpy([films[:4] for films in histories], user, n_items, decay, power)
+
+
 def watched_loops(query, key, value, liked):
     result = torch.zeros(len(query), len(liked))
     for i in range(len(query)):
@@ -180,12 +185,12 @@ def watched_numpy(query, key, value, liked):
     return exp / np.maximum(exp.sum(1, keepdims=True), 1e-12) * (q @ v[liked].T)
 
 
-def watched_wrong(where, scale=0.5, dim=1, terms=True):
+def watched_wrong(where, root=0.5, dim=1, terms=True):
     def answer(query, key, value, liked):
-        scores = scale * query @ key[liked].T
+        scores = query @ key[liked].T / key.shape[1] ** root
         itself = torch.arange(len(query))[:, None] == liked
-        if where in ("before", "zero", "nan"):
-            scores[itself] = 0.0 if where == "zero" else -torch.inf
+        if where in ("before", "zero", "nan", "-1e9"):
+            scores[itself] = {"zero": 0.0, "-1e9": -1e9}.get(where, -torch.inf)
         weights = torch.softmax(scores, dim)
         if where == "before":
             weights = weights.nan_to_num()
@@ -200,9 +205,15 @@ def watched_wrong(where, scale=0.5, dim=1, terms=True):
 
 def first_films_only(query, key, value, liked):
     """The mask of self-attention: column j hides row j, whatever film it is."""
-    scores = query @ key[liked].T / 2
+    scores = query @ key[liked].T / key.shape[1] ** 0.5
     scores = scores.masked_fill(torch.eye(len(query), len(liked), dtype=torch.bool), -torch.inf)
     return torch.softmax(scores, 1).nan_to_num() * (query @ value[liked].T)
+
+
+def watched_inverted(query, key, value, liked):
+    scores = query @ key[liked].T / key.shape[1] ** 0.5
+    itself = torch.arange(len(query))[:, None] == liked
+    return scores.masked_fill(~itself, -torch.inf).softmax(1).nan_to_num() * (query @ value[liked].T)
 
 
 def changes_the_scores(query, key, value, liked):
@@ -232,16 +243,19 @@ WRONG = {
     "06.1": [
         ("full ranking", 0, "the hit in the full ranking"),
         ("ten in front", HIT + exactly(10), "mean rank 11"),
+        ("eight in front", HIT - exactly(9), "8 better films in front"),
+        ("eighty better", sum(exactly(k, better=80) for k in range(10)), "ou count 80 better"),
+        ("percent", 100 * HIT, "in percent"),
         ("exactly nine", exactly(9), "exactly 9 better films"),
         ("miss", 1 - HIT, "the chance of a miss"),
         ("knows nothing", 10 / 101, "a model that knows nothing"),
         ("the expected number", 7.9, "Your answer is not right"),
-        ("counts", [1, 2], "single number was expected"),
+        ("counts", [1, 2], "shape (2,) came"),
     ],
     "06.2": [
         (
             "upper",
-            lambda f: mask_torch(f).new_ones(4, 4).triu() & f[:, None],
+            lambda f: torch.ones(f.shape[1], f.shape[1], dtype=torch.bool).triu() & f[:, None],
             "itself and the future",
         ),
         ("inverted", lambda f: ~mask_torch(f), "your mask is inverted"),
@@ -253,12 +267,32 @@ WRONG = {
             lambda f: mask_torch(torch.ones_like(f)) & f[..., None],
             "you emptied the rows",
         ),
-        ("no order", lambda f: f[:, None].repeat(1, 4, 1), "the order is lost"),
-        ("one user", lambda f: mask_torch(f)[0], "has shape (4, 4)"),
+        ("no order", lambda f: f[:, None].repeat(1, f.shape[1], 1), "the order is lost"),
+        ("one user", lambda f: mask_torch(f)[0], "3 films': your answer: shape (3, 3)"),
+        ("still the same", lambda f: mask_torch(torch.ones_like(f)).mT, "this still gives what"),
+        ("to be added", lambda f: torch.where(mask_torch(f), 0.0, -torch.inf), "numbers to be added"),
+        ("-1e9", lambda f: torch.where(mask_torch(f), 0.0, -1e9), "numbers to be added"),
+        ("one ahead, inverted", lambda f: ~mask_torch(f, 1), "your mask is inverted"),
+        (
+            "empty ones at the end",
+            lambda f: mask_torch(f.sort(dim=1, descending=True).values),
+            "2 empty places': your answer is not right",
+        ),
+        ("first user's", lambda f: mask_torch(f[:1].expand(len(f), -1)), "'random histories': "),
     ],
     "06.3": [
         ("backward", markov_backward, "point backward"),
-        ("gap", lambda *a: markov_numpy(*a, gap0=1), "the exponent of a pair"),
+        ("gap", lambda *a: markov_numpy(*a, gap0=1), "an exponent is one too high"),
+        ("age", lambda *a: markov_numpy(*a, recent0=1), "an exponent is one too high"),
+        ("nothing", lambda h, u, n, d, p: [0] * n, "all scores are 0"),
+        (
+            "backward, flat",
+            lambda h, u, n, d, p: other_worth(lambda place, decay: 1)(
+                [films[::-1] for films in h], u, n, d, p
+            ),
+            "your pairs point backward: you score what came before the user's films, not after. (And",
+        ),
+        ("three users only", markov_three, "'random users': "),
         ("both", lambda *a: markov_numpy(*a, gap0=1, recent0=1), "both exponents"),
         ("popular", lambda h, u, n, d, p: markov_numpy(h, u, n, d, 0), "is not divided out"),
         ("own popularity", own_popularity, "the likes of the user's own film"),
@@ -271,18 +305,29 @@ WRONG = {
             lambda h, u, n, d, p: markov_numpy(h, u, n, d, 1),
             "'three users': your answer is not right",
         ),
-        ("0 / 0", new_film_is_nan, "NaN"),
+        ("0 / 0", new_film_is_nan, "nobody likes it': a film that nobody likes gives 0 / 0"),
     ],
     "06.4": [
         ("itself", watched_wrong(""), "looks at itself"),
         ("after", watched_wrong("after"), "after softmax"),
         ("zero", watched_wrong("zero"), "exp(0) = 1"),
         ("0 / 0", watched_wrong("nan"), "your row is NaN"),
-        ("no scale", watched_wrong("before", scale=1), "divided by sqrt"),
+        ("no scale", watched_wrong("before", root=0), "divided by sqrt"),
         ("weights", watched_wrong("before", terms=False), "these are the weights"),
         ("other axis", watched_wrong("nan", dim=0), "over the candidates"),
         ("rows", watched_wrong("rows"), "by a liked candidate"),
-        ("eye", first_films_only, "films 4, 1 and 2 are liked': your answer"),
+        ("eye", first_films_only, "torch.eye hides column 0"),
+        ("-1e9", watched_wrong("-1e9"), "only film 1 is liked': with no other liked film your row has"),
+        ("inverted", watched_inverted, "only the film itself is looked at"),
+        (
+            "weights, no scale",
+            watched_wrong("before", root=0, terms=False),
+            "the scores are not divided by sqrt(d_k). (And that is not all",
+        ),
+        ("not transposed", lambda q, k, v, liked: watched_torch(q, k, v, liked).T, "rows and columns"),
+        ("sorted", lambda q, k, v, liked: watched_torch(q, k, v, liked.sort().values),
+         "'films 2 and 0 are liked': "),
+        ("three films", lambda q, k, v, liked: watched_torch(q[:3], k, v, liked), "'random films': "),
         ("in place", changes_the_scores, "changes its input"),
     ],
 }

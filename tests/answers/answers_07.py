@@ -35,10 +35,15 @@ def masks_by_numpy(known, n_heads):
 
 
 def masks_by_log(known, n_heads):
-    """log(1) = 0, log(0) = -inf; integers in place of booleans."""
+    """log(1) = 0, log(0) = -inf."""
     batch, n = known.shape
     third = known.double().log().view(batch, 1, 1, n) + torch.zeros(1, n_heads, n, 1)
-    return 1 - known.int(), known[:, None, None, :].int(), third.flatten(0, 1)
+    return torch.logical_not(known), known.reshape(batch, 1, 1, n), third.flatten(0, 1)
+
+
+def masks_of_integers(known, n_heads):
+    one, two, three = masks(known, n_heads)
+    return one.int(), two, three
 
 
 def first(change):
@@ -89,11 +94,34 @@ def by_training_switch(module, x, known):
 
 
 def by_dropout_zero(module, x, known):
-    module.dropout = 0.0
+    before, module.dropout = module.dropout, 0.0
     n = known.shape[1]
     blocked = (~known)[:, None].expand(-1, n, -1).repeat_interleave(module.num_heads, 0)
     _, weights = module(x, x, x, attn_mask=blocked, average_attn_weights=False)
+    module.dropout = before
     return torch.nan_to_num(weights).detach().numpy()
+
+
+def rows_closed(module, x, known):
+    """The rows of unknown slots are emptied at the end."""
+    return ask(module, x, ~known).nan_to_num(0.0) * known[:, None, :, None]
+
+
+def left_in_eval(module, x, known):
+    module.eval()
+    return by_training_switch(module, x, known)
+
+
+def left_without_dropout(module, x, known):
+    result = by_training_switch(module, x, known)
+    module.dropout = 0.0
+    return result
+
+
+def retrained(module, x, known):
+    result = by_training_switch(module, x, known)
+    module.in_proj_weight.data *= 1.1
+    return result
 
 
 def by_matrices(module, x, known):
@@ -111,7 +139,7 @@ def by_matrices(module, x, known):
 
 
 def ask(module, x, blocked, evaluate=True, average=False):
-    module.train(not evaluate)
+    module = copy.deepcopy(module).train(not evaluate)
     return module(x, x, x, key_padding_mask=blocked, average_attn_weights=average)[1]
 
 
@@ -129,8 +157,9 @@ def renormalised(module, x, known):
 
 
 def other_scale(module, x, known):
-    module.in_proj_weight.data[:8] *= 2
-    module.in_proj_bias.data[:8] *= 2
+    module = copy.deepcopy(module)
+    module.in_proj_weight.data[: x.shape[-1]] *= 2
+    module.in_proj_bias.data[: x.shape[-1]] *= 2
     return ask(module, x, ~known).nan_to_num(0.0)
 
 
@@ -147,7 +176,7 @@ def share_with_numpy():
     return np.mean(np.isclose((kept * 0.1 / 0.9).sum(axis=1), 1))
 
 
-def ig_loop(f, x, baseline, steps=500):
+def ig_loop(f, x, baseline, steps=200):
     total = torch.zeros_like(x)
     for k in range(steps):
         point = (baseline + (k + 0.5) / steps * (x - baseline)).requires_grad_()
@@ -157,7 +186,7 @@ def ig_loop(f, x, baseline, steps=500):
 
 
 def ig_batch(f, x, baseline):
-    t = torch.linspace(0, 1, 1001, dtype=x.dtype)[:, None]
+    t = torch.linspace(0, 1, 1001)[:, None]
     way = torch.lerp(baseline, x, t).requires_grad_()
     (slopes,) = torch.autograd.grad(f(way).sum(), way)
     return (x - baseline) * torch.trapezoid(slopes, t, dim=0)
@@ -165,18 +194,18 @@ def ig_batch(f, x, baseline):
 
 def ig_differences(f, x, baseline):
     """Without gradients: small steps of one coordinate."""
-    result, h = np.zeros(len(x)), 1e-5
-    for t in np.linspace(0, 1, 400, endpoint=False) + 1 / 800:
+    result, h = np.zeros(len(x)), 1e-2
+    for t in np.linspace(0, 1, 100, endpoint=False) + 1 / 200:
         point = baseline + t * (x - baseline)
         for i in range(len(x)):
             step = torch.zeros_like(x)
             step[i] = h
-            result[i] += float(f(point + step) - f(point - step)) / (2 * h) / 400
+            result[i] += float(f(point + step) - f(point - step)) / (2 * h) / 100
     return result * (x - baseline).numpy()
 
 
 def ig_func(f, x, baseline):
-    way = [baseline.float() + (k + 0.5) / 300 * (x - baseline).float() for k in range(300)]
+    way = [baseline.float() + (k + 0.5) / 60 * (x - baseline).float() for k in range(60)]
     return torch.stack([torch.func.grad(f)(p) for p in way]).mean(0) * (x - baseline).float()
 
 
@@ -186,8 +215,20 @@ def slopes(f, x):
     return x.grad
 
 
-def mean_slopes(f, x, start, steps=400):
+def mean_slopes(f, x, start, steps=100):
     return sum(slopes(f, start + (k + 0.5) / steps * (x - start)) for k in range(steps)) / steps
+
+
+def slopes_in_x(f, x, baseline, steps=100):
+    x = x.clone().requires_grad_()
+    points = [baseline + (k + 0.5) / steps * (x - baseline) for k in range(steps)]
+    (found,) = torch.autograd.grad(sum(f(p) for p in points) / steps, x)
+    return found * (x.detach() - baseline)
+
+
+def shares_of_the_change(f, x, baseline):
+    parts = ig_batch(f, x, baseline)
+    return parts / parts.sum() * (f(x) - f(baseline))
 
 
 def without_one(f, x, baseline):
@@ -228,7 +269,7 @@ RIGHT = {
         "masked_fill": masks,
         "loops, lists": masks_by_loops,
         "NumPy": masks_by_numpy,
-        "log, integers": masks_by_log,
+        "log": masks_by_log,
     },
     "07.2": {
         "open, then emptied": safe,
@@ -267,12 +308,18 @@ WRONG = {
         ("booleans", third(lambda m: square(~m)), "holds True and False"),
         ("queries", third(lambda m: square(m).mT.double().log()), "blocks rows, the queries"),
         ("heads outside", heads_outside, "all entries for head 1"),
-        ("no heads", lambda known, n_heads: masks(known, 1), "module has shape (3, 4, 4)"),
-        ("two dimensions", second(lambda m: m[:, 0, 0]), "of the function has shape (3, 4)"),
+        ("no heads", lambda known, n_heads: masks(known, 1), "2 heads': your attn_mask of the module has shape (2, 3, 3)"),
+        ("two dimensions", second(lambda m: m[:, 0, 0]), "of the function has shape (1, 3)"),
+        ("integers", masks_of_integers, "PyTorch refuses whole numbers"),
+        ("part left out", lambda known, n_heads: (~known, ..., known), "still `...`"),
+        ("one entry", lambda known, n_heads: masks(known[:1], n_heads) if len(known) < 3
+         else masks(known[:1].expand(len(known), -1), n_heads), "2 entries, 3 slots, 2 heads': your key"),
+        ("first and third", lambda known, n_heads: (known, *masks(known, 1)[1:]) ,
+         "your key_padding_mask is the wrong way round"),
         ("-2", third(lambda m: square(~m) * -2.0), "your attn_mask of the module is not right"),
     ],
     "07.2": [
-        ("averaged", lambda m, x, k: ask(m, x, ~k, average=True), "the heads are averaged"),
+        ("averaged", lambda m, x, k: ask(m, x, ~k, average=True), "heads are averaged"),
         ("turned round", lambda m, x, k: ask(m, x, k), "all weight lies on unknown slots"),
         ("no mask", lambda m, x, k: ask(m, x, None), "the mask does nothing"),
         ("dropout", lambda m, x, k: ask(m, x, ~k, evaluate=False), "dropout took them"),
@@ -281,28 +328,45 @@ WRONG = {
         ("left open", left_open, "yet its map has weights"),
         ("a quarter each", evenly, "yet its map has weights"),
         ("another scale", other_scale, "unknown slots': your answer is not right"),
-        ("one head", lambda m, x, k: safe(m, x, k)[:, 0, None], "has shape (2, 1, 4, 4)"),
+        ("one head", lambda m, x, k: safe(m, x, k)[:, 0, None], "shape (2, 1, 4, 4) came"),
+        ("two heads of any", lambda m, x, k: safe(m, x, k)[:, :2], "random entries': your answer: sh"),
+        ("rows closed", rows_closed, "the rows of unknown slots are emptied"),
+        ("left in eval mode", left_in_eval, "it was in training mode, and now it is in eval mode"),
+        ("left without dropout", left_without_dropout, "dropout was 0.5, now it is 0.0"),
+        ("other numbers", retrained, "the numbers in the module"),
+        ("still the same", lambda m, x, k: m(x, x, x, key_padding_mask=k)[1], "this still gives"),
+        ("averaged, turned round", lambda m, x, k: ask(m, x, k, average=True), "heads are averaged"),
     ],
     "07.3": [
         ("exactly 1", 0.0, "did you ask for exactly 1"),
-        ("eval", torch.tensor(1.0), "only in eval mode"),
+        ("eval", torch.tensor(1.0), "the module is in eval mode, or you allow"),
         ("weights kept", 0.9, "share of *weights*"),
         ("nothing dropped", 0.349, "nothing was dropped"),
         ("found", 0.6126, "*does* find"),
-        ("percent", 38.7, "not percent"),
+        ("percent", 38.7, "in percent"),
         ("a half", 0.5, "Your answer is not right"),
-        ("every row", [1.0, 0.0], "single number was expected"),
+        ("every row", [1.0, 0.0], "shape (2,) came"),
     ],
     "07.4": [
         ("gradient x input", lambda f, x, b: x * slopes(f, x), "this is gradient x input"),
         ("slopes at the end", lambda f, x, b: (x - b) * slopes(f, x), "at the end of the way"),
         ("times x", lambda f, x, b: x * mean_slopes(f, x, b), "you multiply by x"),
         ("not multiplied", lambda f, x, b: mean_slopes(f, x, b), "these are the mean slopes"),
+        ("slopes at the beginning", lambda f, x, b: (x - b) * slopes(f, b), "at the beginning of"),
+        ("other way", lambda f, x, b: (b - x) * mean_slopes(f, x, b), "all signs are turned round"),
+        ("slopes in x", slopes_in_x, "each point moves only t times as far"),
+        (
+            "times x, from zero",
+            lambda f, x, b: x * mean_slopes(f, x, 0 * x),
+            "you multiply by x; the way is x - baseline long. (And that is not all",
+        ),
+        ("0 / 0", shares_of_the_change, "x is the baseline': your answer holds NaN"),
+        ("four inputs", lambda f, x, b: ig_batch(f, x, b) if len(x) < 4 else 0 * x, "random curve': your parts"),
         ("from zero", lambda f, x, b: (x - b) * mean_slopes(f, x, 0 * x), "begins at zero"),
         ("leave-one-out", without_one, "this is leave-one-out"),
         ("absolute", lambda f, x, b: ig_batch(f, x, b).abs(), "keep the signs"),
-        ("sum", lambda f, x, b: 50 * torch.tensor(ig_loop(f, x, b, 50)), "50 times too large"),
-        (".grad adds up", grad_never_cleared, "34 times too large"),
+        ("sum", lambda f, x, b: 50 * torch.tensor(ig_loop(f, x, b, 50)), "times too large"),
+        (".grad adds up", grad_never_cleared, "times too large"),
         ("one step", few_steps, "from another baseline': your parts add up to -5.646"),
         ("x is changed", changes_x, "changes its input"),
         ("shared evenly", split_evenly, "from another baseline': your answer is not right"),
@@ -313,6 +377,6 @@ WRONG = {
             ),
             "from zero': your answer is not right",
         ),
-        ("one number", lambda f, x, b: f(x) - f(b), "a single number, but shape (2,)"),
+        ("one number", lambda f, x, b: f(x) - f(b), "a single number came, but shape (2,)"),
     ],
 }

@@ -49,8 +49,24 @@ def share_of_slots(values, truth, mask):
     return (one == other).double().mean()
 
 
-def share_mask_inverted(values, truth, mask):
-    return share_loops(values, truth, ~mask) if (~mask).any(1).all() else 0.0
+def share_truth_open(values, truth, mask):
+    one = values.abs().masked_fill(~mask, -1).argmax(1)
+    return (one == truth.abs().argmax(1)).float().mean()
+
+
+def share_values_open(values, truth, mask):
+    other = truth.abs().masked_fill(~mask, -1).argmax(1)
+    return (values.abs().argmax(1) == other).float().mean()
+
+
+def share_choices_only(values, truth, mask):
+    some = mask.sum(1) > 1
+    return share_loops(values[some], truth[some], mask[some])
+
+
+def share_signed_open(values, truth, mask):
+    one = values.masked_fill(~mask, -torch.inf).argmax(1)
+    return (one == truth.argmax(1)).float().mean()
 
 
 def two_methods(wrong=lambda n: torch.randint(1, 4, (n,)), n=200_000):
@@ -141,6 +157,14 @@ def changes_scores(scores, tastes, bias, values):
     return points
 
 
+def curve_low(scores, tastes, bias, values):
+    points, left = [bias + scores.softmax(0) @ tastes], scores.clone()
+    for i in values.argsort(descending=True):
+        left[i] = -1e9
+        points.append(bias + left.softmax(0) @ tastes)
+    return torch.stack(points)
+
+
 def last_is_zero(scores, tastes, bias, values):
     return [*curve_loops(scores, tastes, bias, values)[:-1], 0.0]
 
@@ -206,9 +230,15 @@ def the_largest(scores):
     return weights, scores.max() - 1
 
 
+def within_one(scores):
+    inside = scores[scores > scores.max() - 1]
+    tau = (inside.sum() - 1) / len(inside)
+    return torch.relu(scores - tau), tau
+
+
 def one_forgotten(scores):
     """(sum of the k largest) / k, without - 1."""
-    tau = scores.topk(2).values.mean()
+    tau = scores.topk(min(2, len(scores))).values.mean()
     return torch.relu(scores - tau), tau
 
 
@@ -239,22 +269,29 @@ RIGHT = {
 # (what is wrong, the answer, what the message must say)
 WRONG = {
     "08.1": [
-        ("signed", share_signed, "'no empty slots': a strong reason against"),
+        ("signed", share_signed, "'two films, three slots each': a strong reason against"),
         ("no mask", share_no_mask, "empty slots are named as reasons"),
         ("one side", share_one_side, "on one side only"),
-        ("number", lambda v, t, m: 40 * share_loops(v, t, m), "a number of films"),
+        ("number", lambda v, t, m: len(v) * share_loops(v, t, m), "a number of films"),
         ("slots", share_of_slots, "you count slots"),
-        ("inverted", share_mask_inverted, "'no empty slots': your answer is not right"),
-        ("per film", lambda v, t, m: v.abs().argmax(1) == t.abs().argmax(1), "has shape (40,)"),
+        ("truth not masked", share_truth_open, "truth has a number': the truth has old numbers"),
+        ("method not masked", share_values_open, "method has a number': the method has old"),
+        ("single ones left out", share_choices_only, "single attribute': you leave out films"),
+        ("still the same", lambda v, t, m: (v.argmax(1) == t.argmax(1)).float().mean(), "this still"),
+        ("signed, truth not masked", share_signed_open, "the top reason has the largest absolute"),
+        ("half", lambda v, t, m: 0.5, "slot where the method has a number': "),
+        ("per film", lambda v, t, m: v.abs().argmax(1) == t.abs().argmax(1), "shape (2,) came"),
     ],
     "08.2": [
-        ("one follows the other", 0.7, "if one followed the other"),
-        ("both right", 0.49, "Both are right that often"),
+        ("one follows the other", 0.7, "how often one method is right"),
+        ("both right", 0.49, "how often both are right"),
         ("wrong alike", 0.58, "need not be the same"),
         ("four to choose from", two_methods(lambda n: torch.randint(4, (n,))), "three are left"),
-        ("percent", 52, "not percent"),
-        ("chance", 0.25, "Your answer is not right"),
-        ("both methods", [0.7, 0.7], "single number was expected"),
+        ("percent", 52, "in percent"),
+        ("chance", 0.25, "A quarter is two methods that guess"),
+        ("they differ", 0.48, "how often both are right"),
+        ("a tenth", 0.1, "Your answer is not right"),
+        ("both methods", [0.7, 0.7], "shape (2,) came"),
     ],
     "08.3": [
         ("smallest first", curve_by(lambda s, t, v: v.argsort().tolist()), "smallest value first"),
@@ -282,8 +319,16 @@ WRONG = {
         ("NaN", curve_by(by_values, bias_at_end=False), "softmax gives NaN"),
         ("no first", lambda *case: curve_loops(*case)[1:], "the first point is missing"),
         ("no last", lambda *case: curve_loops(*case)[:-1], "the last point is missing"),
-        ("three steps", three_steps, "'five attributes, other values': your answer has shape (4,)"),
+        ("three steps", three_steps, "'five random attributes': your answer: shape (4,) came"),
         ("0 at the end", last_is_zero, "'Heat, by contributions': your answer is not right"),
+        ("-1e9", curve_low, "yet your weights are uniform"),
+        (
+            "smallest first, no bias",
+            lambda s, t, b, v: curve_by(lambda s, t, v: v.argsort().tolist())(s, t, 0.0, v),
+            "the strongest reason goes first. (And that is not all",
+        ),
+        ("two at least", lambda s, t, b, v: curve_loops(s, t, b, v) if len(s) > 1 else [b, b],
+         "one attribute': your answer is not right"),
         ("in place", changes_scores, "changes its input"),
     ],
     "08.4": [
@@ -305,7 +350,18 @@ WRONG = {
             "order of the sorted scores",
         ),
         ("weights only", lambda s: sparse_sorted(s)[0], "these are the weights"),
-        ("the 1 forgotten", one_forgotten, "your weights sum to 0.250"),
-        ("another tau", wrong_tau, "'Heat, half the scores': your answer (part 2) is not right"),
+        ("the 1 forgotten", one_forgotten, "your weights sum to"),
+        ("within one", within_one, "you take all scores less than 1 below"),
+        ("equal ones", lambda s: sparse_sorted(s) if s.std() != 0 else ([1.0] + [0.0] * (len(s) - 1), 1.0),
+         "all scores equal': "),
+        ("not for one", lambda s: sparse_sorted(s) if len(s) > 1 else (s, s[0]), "one score': "),
+        ("five at most", lambda s: sparse_sorted(s[:5]), "random scores': "),
+        ("large ones only", lambda s: sparse_sorted(s) if s.max() > 0 else the_largest(s), "below 0': "),
+        (
+            "the last is 0",
+            lambda s: sparse_sorted(s) if len(s) != 3 or s[2] > 0.1 else the_largest(s),
+            "gets nothing': ",
+        ),
+        ("another tau", wrong_tau, "'Heat, half the scores': your answer (tau) is not right"),
     ],
 }
