@@ -26,7 +26,8 @@ def check_mask(mask: Tensor | None, scores: Tensor) -> Tensor | None:
     """Turn a mask of True/False or 1/0 into booleans, or say what is wrong with it.
 
     Raises:
-        TypeError: the mask is no tensor, or holds other values than True/False or 1/0.
+        TypeError: the mask is no tensor, holds other values than True/False or 1/0, or is all 0 in
+            floating point: PyTorch adds such masks to the scores, where 0 means allowed.
         ValueError: its shape does not fit the scores' shape.
     """
     if mask is None:
@@ -38,6 +39,11 @@ def check_mask(mask: Tensor | None, scores: Tensor) -> Tensor | None:
             raise TypeError(
                 "mask must hold True/False or 1/0 (True = may be attended to), "
                 f"but this {mask.dtype} mask holds other values"
+            )
+        if mask.is_floating_point() and mask.numel() and not mask.any():
+            raise TypeError(
+                f"this {mask.dtype} mask holds nothing but 0: added to the scores that would allow "
+                "everything, as 1/0 nothing; give True/False (True = may be attended to)"
             )
         mask = mask.bool()
     try:

@@ -1,7 +1,7 @@
 """What does the division by sqrt(d_k) do after training?
 
-Real ratings. The course's model with and without the scale, each with its own best of three
-learning rates and three weight decays (validation), five seeds: accuracy, and two gradients of the
+Real ratings. The course's model with and without the scale, each with its own best of four
+learning rates and four weight decays (validation), five seeds: accuracy, and two gradients of the
 weights of everybody's first recommendation: by the scores (|J|) and by the query (|dw/dq|), which
 is what training moves. Both before and after training; medians over users.
 """
@@ -18,7 +18,7 @@ from recsys_utils.models import AttributeAttentionRecommender
 from recsys_utils.training import fit
 
 SETTINGS = {}
-for rate, decay in product((0.01, 0.02, 0.04), (0.5, 1.0, 2.0)):
+for rate, decay in product((0.005, 0.01, 0.02, 0.04), (0.5, 1.0, 2.0, 4.0)):
     SETTINGS[f"learning rate {rate}, weight decay {decay}"] = (rate, decay)
 RUNS = [
     Run(variant, setting, seed=seed)

@@ -138,6 +138,7 @@ def test_the_scale_is_the_root_of_d_k():
     [
         (torch.tensor([0.0, -1e9, 1.0]), TypeError, "True = may be attended to"),
         (torch.tensor([0, 2, 1]), TypeError, "other values"),
+        (torch.tensor([0.0, 0.0, 0.0]), TypeError, "nothing but 0: added to the scores"),
         (torch.ones(4, dtype=torch.bool), ValueError, r"\(4,\) does not fit scores"),
         ([[True, False, True]], TypeError, "must be a torch tensor, got list"),
         (np.array([[True, False, True]]), TypeError, "must be a torch tensor, got ndarray"),

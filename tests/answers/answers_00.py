@@ -272,7 +272,11 @@ WRONG = {
     ],
     "00.3": [
         ("the same", lambda s: s - s.mean(axis=1), "this still gives what the code gave"),
-        ("the same by None", lambda s: s - s.mean(dim=1)[None], "this still gives what the code gave"),
+        (
+            "the same by None",
+            lambda s: s - s.mean(dim=1)[None],
+            "this still gives what the code gave",
+        ),
         ("the film's", lambda s: s - s.mean(dim=0), "the mean of the film (dim=0)"),
         ("of all", lambda s: s - s.mean(), "one mean over everything"),
         ("the means", lambda s: s.mean(dim=1)[:, None], "these are the means themselves"),
