@@ -1,4 +1,4 @@
-"""Users whose reasons are known, because they are made here. Notebooks 05 and 08.
+"""Users whose reasons are known, because they are made here. Notebooks 03, 05 and 08.
 
 Real films, simulated people: each user likes and dislikes some directors, actors or genres, and
 every rating is the sum of what its attributes are worth to the user, plus noise. So the true
@@ -55,6 +55,40 @@ def shared_credits(movies: pd.DataFrame, min_films: int = 3) -> pd.DataFrame:
     ]
     led = (movies["actor_1"] != "") | (movies["actor_2"] != "")
     return movies[led & (movies["director"] != "")].reset_index(drop=True)
+
+
+def add_noise(
+    table: AttributeTable, n_tags: int, seed: int = 0, vocabulary: int = 50
+) -> AttributeTable:
+    """The same items; each gets `n_tags` random tags, all different, in a new last field "noise".
+
+    A tag is never a reason for a rating, and nothing can be learned from it: what a model makes of
+    tags shows what it makes of the irrelevant (notebook 03).
+
+    Args:
+        table: items and attributes; its own attributes keep names, fields and order.
+        n_tags: number of tags for each item; with 0 the table stays as it is.
+        vocabulary: how many tags there are: "tag 0", "tag 1" and so on.
+
+    Raises:
+        ValueError: n_tags is not 0 to `vocabulary`.
+    """
+    if not 0 <= n_tags <= vocabulary:
+        raise ValueError(f"n_tags must be 0 to {vocabulary} (all there are), got {n_tags}")
+    if n_tags == 0:
+        return table
+    random = np.random.default_rng(seed)
+    fields = {}
+    for field in dict.fromkeys(table.slot_fields):
+        fields[field] = []
+        for item in range(table.n_items):
+            ids = table.ids[item].tolist()
+            fields[field].append([table.names[i] for i in ids if table.fields[i] == field])
+    fields["noise"] = []
+    for _ in range(table.n_items):
+        tags = random.choice(vocabulary, n_tags, replace=False)
+        fields["noise"].append([f"tag {tag}" for tag in tags])
+    return AttributeTable.from_lists(table.item_ids, table.labels, fields)
 
 
 def simulate_tastes(

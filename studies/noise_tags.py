@@ -6,19 +6,16 @@ on tags after training, and what do they cost? Attention and mean pooling, each 
 five weight decays, chosen on validation for every number of tags. Ten worlds.
 """
 
-import numpy as np
 import torch
 from running import Run, main
 from simulated import N_USERS, World, shared_table, train_best
 
-from recsys_utils.data import AttributeTable
 from recsys_utils.models import AttributeAttentionRecommender
-from recsys_utils.simulation import simulate_tastes
+from recsys_utils.simulation import add_noise, simulate_tastes
 
 POOLINGS = ["attention", "mean"]
 WEIGHT_DECAYS = [0.1, 0.2, 0.4, 0.8, 1.6]
 N_TAGS = [0, 3, 12]
-VOCABULARY = 50
 RUNS = [
     Run(f"{pooling}, {n_tags} tags", world=world)
     for pooling in POOLINGS
@@ -26,23 +23,6 @@ RUNS = [
     for world in range(10)
 ]
 CHEAP = Run("mean, 3 tags", world=0)
-
-
-def add_noise(table: AttributeTable, n_tags: int, seed: int) -> AttributeTable:
-    """The same items; each gets `n_tags` random tags in a new field "noise"."""
-    random = np.random.default_rng(seed)
-    fields = {}
-    for field in dict.fromkeys(table.slot_fields):
-        fields[field] = []
-        for item in range(table.n_items):
-            ids = table.ids[item].tolist()
-            fields[field].append([table.names[i] for i in ids if table.fields[i] == field])
-    if n_tags:
-        fields["noise"] = []
-        for _ in range(table.n_items):
-            tags = random.choice(VOCABULARY, n_tags, replace=False)
-            fields["noise"].append([f"tag {tag}" for tag in tags])
-    return AttributeTable.from_lists(table.item_ids, table.labels, fields)
 
 
 def work(run: Run) -> dict:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recsys_utils.data import AttributeTable, load_movies
-from recsys_utils.simulation import MEAN_STARS, shared_credits, simulate_tastes
+from recsys_utils.simulation import MEAN_STARS, add_noise, shared_credits, simulate_tastes
 
 FIELDS = ("director", "actor", "genre", "decade")
 
@@ -88,6 +88,40 @@ def test_the_same_seed_is_the_same_world_and_another_is_not(table):
 def test_nobody_rates_a_film_twice(exact):
     assert not exact.ratings.duplicated(["userId", "movieId"]).any()
     assert (exact.ratings.groupby("userId").size() == 50).all()
+
+
+class TestNoise:
+    """Random tags: a field that is never a reason."""
+
+    def test_each_item_gets_different_tags_and_keeps_its_own_attributes(self, table):
+        noisy = add_noise(table, n_tags=3)
+        for item in range(table.n_items):
+            ids = noisy.ids[item][noisy.mask[item]].tolist()
+            own = [noisy.names[i] for i in ids if noisy.fields[i] != "noise"]
+            tags = [noisy.names[i] for i in ids if noisy.fields[i] == "noise"]
+            assert own == [table.names[i] for i in table.ids[item][table.mask[item]]]
+            assert len(set(tags)) == 3
+        assert noisy.fields.count("noise") == 50
+        assert noisy.labels == table.labels
+        assert noisy.slot_fields[-3:] == ["noise"] * 3
+
+    def test_ratings_do_not_depend_on_tags(self, table):
+        plain = simulate_tastes(table, n_users=20, ratings_per_user=10)
+        noisy = simulate_tastes(add_noise(table, n_tags=3), n_users=20, ratings_per_user=10)
+        pd.testing.assert_frame_equal(plain.ratings, noisy.ratings)
+
+    def test_tags_come_from_the_seed(self, table):
+        one, same, other = (add_noise(table, n_tags=3, seed=seed) for seed in (0, 0, 1))
+        assert torch.equal(one.ids, same.ids)
+        assert not torch.equal(one.ids, other.ids)
+
+    def test_no_tags_no_change(self, table):
+        assert add_noise(table, n_tags=0) is table
+
+    @pytest.mark.parametrize("n_tags", [-1, 51])
+    def test_more_tags_than_there_are_is_refused(self, table, n_tags):
+        with pytest.raises(ValueError, match=f"n_tags must be 0 to 50 .*got {n_tags}"):
+            add_noise(table, n_tags)
 
 
 def test_shared_credits_keep_only_names_with_several_films():
