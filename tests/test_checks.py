@@ -604,7 +604,7 @@ class TestMessages:
             cases=lambda draw: {"1": (1,), "2": (2,), "random": (draw.numbers(2),)},
         )  # fmt: skip
         assert judged(exercise, way()).status == "right"
-        assert judged(exercise, way(times=3)) == judged(exercise, lambda x: 3 * x + 1)
+        assert "three times." in judged(exercise, lambda x: 3 * x + 1).message
         both = judged(exercise, lambda x: 4 * x + 5)
         assert "four times. (And that is not all" in both.message and both.hint == "twice."
         assert "times." not in judged(exercise, lambda x: 5 * x + 5).message

@@ -99,8 +99,9 @@ def check(name: str, answer: Any, prediction: Any = ...) -> None:
     """
     if (exercise := _find(name)) is None:
         return
-    (status, message, hint), printed = verdict(exercise, answer, prediction)
-    _hint_about_last_try[exercise.id] = hint
+    result, printed = verdict(exercise, answer, prediction)
+    status, message = result
+    _hint_about_last_try[exercise.id] = getattr(result, "hint", "")
     lines = [f"{SIGNS[status]} {exercise.id} {exercise.title}: {status}."]
     if message:
         lines.append("  " + message.replace("\n", "\n  "))

@@ -30,11 +30,16 @@ Status = Literal["right", "not yet", "not tried yet"]
 
 
 class Verdict(NamedTuple):
-    """`status`, what to tell the learner, and a hint about the mistake, if it is a known one."""
+    """`status`, and what to tell the learner."""
 
     status: Status
     message: str = ""
-    hint: str = ""
+
+
+class KnownMistake(Verdict):
+    """The verdict on a known mistake: it has a hint about it, too."""
+
+    hint: str
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ class Attempt(NamedTuple):
 
 def judge(exercise: Exercise, answer: Any) -> Verdict:
     """The verdict on one answer. May hang or print if the answer does: run it guarded."""
-    if answer is ... or is_untouched(exercise, answer):
+    if answer is ... or (answer is None and exercise.cases) or is_untouched(exercise, answer):
         return Verdict("not tried yet")
     if exercise.cases is None:
         return first_fault(exercise, [Attempt("", (), unrolled(answer))]) or Verdict("right")
@@ -188,20 +193,26 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
             changed = in_case(case, f"your function changes {change}", {})
             break
     fault = first_fault(exercise, attempts)
-    if changed and not (fault and fault.hint):  # a known mistake comes first
+    if changed and not isinstance(fault, KnownMistake):  # which comes first
         fault = Verdict("not yet", changed)
     if stopped and not fault:
         fault = Verdict("not yet", stopped)
-    return with_notes(fault or Verdict("right"), told)
+    verdict = fault or Verdict("right")
+    if told:
+        names = ", ".join(sorted(set(told)))
+        note = f"Your answer changed {names}. The check has put it back: a function should not."
+        message = f"{verdict.message}\n{note}".strip()
+        return explained(verdict.status, message, getattr(verdict, "hint", ""))
+    return verdict
 
 
-def with_notes(verdict: Verdict, told: list[str]) -> Verdict:
-    """The verdict, with a line about what the answer changed for everybody."""
-    if not told:
-        return verdict
-    names = ", ".join(sorted(set(told)))
-    note = f"Your answer changed {names}. The check has put it back: a function should not."
-    return verdict._replace(message=f"{verdict.message}\n{note}".strip())
+def explained(status: Status, message: str, hint: str) -> Verdict:
+    """A verdict, with a hint if there is one."""
+    if not hint:
+        return Verdict(status, message)
+    verdict = KnownMistake(status, message)
+    verdict.hint = hint
+    return verdict
 
 
 def is_untouched(exercise: Exercise, answer: Any) -> bool:
@@ -243,7 +254,7 @@ def first_fault(exercise: Exercise, attempts: list[Attempt]) -> Verdict | None:
         elif common := symptom(exercise, attempts, rearranged):
             says = common
         below = {**given(exercise, attempt.arguments), **error.values}
-        return Verdict("not yet", in_case(attempt.case, says, below), hint)
+        return explained("not yet", in_case(attempt.case, says, below), hint)
     return None
 
 
@@ -356,7 +367,7 @@ def in_case(case: str, says: str, below: dict[str, Any]) -> str:
     line = f"In the case '{case}': {says}" if case else says[:1].upper() + says[1:]
     width = max(map(len, below), default=0) + 2
     for name, value in below.items():
-        lines = shown(value).replace("\n", "\n" + " " * (width + 2))
+        lines = shown(value).replace("\n\n", "\n").replace("\n", "\n" + " " * (width + 2))
         line += f"\n  {name + ':':{width}}{lines}"
     return line
 

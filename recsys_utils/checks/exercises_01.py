@@ -241,28 +241,26 @@ def split_cases(draw: Draw) -> dict[str, tuple]:
     }
 
 
-def hold_out_last(users, films, times):
-    """True for each user's last like; ties go to the larger film number; one like stays."""
-    held_out = np.zeros(len(users), dtype=bool)
-    for user in np.unique(users):
-        own = np.flatnonzero(users == user)
-        if len(own) > 1:
-            held_out[max(own, key=lambda row: (times[row], films[row]))] = True
-    return held_out
+def latest(own, films, times):
+    """Of these rows the last in time; of two in one second the larger film number."""
+    return max(own, key=lambda row: (times[row], films[row]))
 
 
-def per_user(choose):
-    """Hold out the likes that `choose` picks from a user's rows, if there are two or more."""
+def hold_out_with(choose=latest, lone=False):
+    """True for the like that `choose` picks from each user's rows; one like alone stays."""
 
     def hold_out(users, films, times):
         held_out = np.zeros(len(users), dtype=bool)
         for user in np.unique(users):
             own = np.flatnonzero(users == user)
-            if len(own) > 1:
+            if len(own) > 1 or lone:
                 held_out[choose(own, films, times)] = True
         return held_out
 
     return hold_out
+
+
+hold_out_last = hold_out_with()
 
 
 def in_sorted_order(by_user):
@@ -288,15 +286,6 @@ def row_numbers(answer, users, films, times) -> str | None:
     if found is None or not np.array_equal(np.sort(found, axis=None), rows):
         return None
     return "you give the numbers of the rows. Give True or False for every row."
-
-
-def keeps_lone_likes(answer, users, films, times) -> str | None:
-    """A user needs something to train on."""
-    rows = held_out_rows(answer, users)
-    lone = [] if rows is None else [users[row] for row in rows if (users == users[row]).sum() == 1]
-    if not lone:
-        return None
-    return f"user {lone[0]} has one like only; held out, nothing is left to train on."
 
 
 def one_each(answer, users, films, times) -> str | None:
@@ -342,7 +331,7 @@ hold_out = Exercise(
         "last = max(rows, key=lambda row: (times[row], films[row])). With one row only, mark "
         "nothing.",
     ),
-    right=hold_out_last,
+    way=hold_out_with,
     cases=split_cases,
     axes=("row",),
     mistakes=(
@@ -365,17 +354,24 @@ hold_out = Exercise(
         Mistake(
             "you take each user's last row. The rows are not sorted: look at times.",
             "Compare times[rows], not the rows themselves.",
-            per_user(lambda own, films, times: own[-1]),
+            changes={"choose": lambda own, films, times: own[-1]},
         ),
         Mistake(
             "you take each user's first like; then the model trains on the future.",
             "Is it the largest or the smallest time that you take?",
-            per_user(lambda own, films, times: min(own, key=lambda i: (times[i], films[i]))),
+            changes={
+                "choose": lambda own, films, times: min(own, key=lambda i: (times[i], films[i]))
+            },
         ),
         Mistake(
             "you hold out the film with the largest number: sort by time first, then by film.",
             "The film number only decides between two likes of the same time.",
-            per_user(lambda own, films, times: max(own, key=lambda i: films[i])),
+            changes={"choose": lambda own, films, times: max(own, key=lambda i: films[i])},
+        ),
+        Mistake(
+            "a user has one like only; held out, nothing is left to train on.",
+            "How many rows does the user have? With one, mark nothing.",
+            changes={"lone": True},
         ),
         Mistake(
             "only one like in all is held out; it should be one for each user.",
@@ -385,7 +381,6 @@ hold_out = Exercise(
     ),
     rules=(
         Rule(row_numbers, "held = np.zeros(len(users), dtype=bool); held[row_numbers] = True"),
-        Rule(keeps_lone_likes, "How many rows does the user have? With one, mark nothing."),
         Rule(one_each, "times[rows] == times[rows].max() can be True twice. Then films decide."),
         Rule(ties_by_film, "Compare pairs: (time, film). Two whole numbers, in this order."),
     ),
@@ -425,6 +420,12 @@ def turn_with(angle=math.atan2, turn_films=1, length=lambda r: r, mirror=1):
         return new_user, new_films * torch.tensor([1.0, mirror])
 
     return turn
+
+
+def films_in_degrees(user, films):
+    """The user as it should be, the films turned by another angle."""
+    new_user, _ = turn_with()(user, films)
+    return new_user, turn_with(lambda y, x: math.degrees(math.atan2(y, x)))(user, films)[1]
 
 
 def scores_only(user, films):
@@ -478,6 +479,11 @@ turned = Exercise(
             "your angle is in degrees; cos and sin want radians.",
             "No angle is needed: cos is x / r, and sin is y / r.",
             changes={"angle": lambda y, x: math.degrees(math.atan2(y, x))},
+        ),
+        Mistake(
+            "the films turn by an angle in degrees; cos and sin want radians.",
+            "No angle is needed: cos is x / r, and sin is y / r.",
+            films_in_degrees,
         ),
         Mistake(
             "when x is negative, your user points to the left: atan(y / x) cannot tell (3, -4) "

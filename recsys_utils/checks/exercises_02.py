@@ -49,6 +49,8 @@ def keeps_slots(answer, ids, n_attributes) -> str | None:
     return "you have one row for each slot. Add the slots of a film: one row for each film."
 
 
+LEFT = "your columns are one too far left: attribute 1 belongs in column 1; column 0 stays."
+
 one_row = Exercise(
     "02.1",
     "A film as one row",
@@ -71,9 +73,14 @@ one_row = Exercise(
     axes=("film", "attribute"),
     mistakes=(
         Mistake(
-            "your columns are one too far left: attribute 1 belongs in column 1; column 0 stays.",
+            LEFT,
             "Do not take 1 away from the number: column 0 is there, for the empty slot.",
             changes={"shift": -1},
+        ),
+        Mistake(
+            LEFT,
+            "Write rows[film, number], without - 1, and skip the number 0.",
+            lambda ids, n: torch.zeros(len(ids), n).scatter(1, (ids - 1) % n, 1.0),
         ),
         Mistake(
             "your rows hold attribute numbers. Numbers are names, not sizes: write 1.",
@@ -281,10 +288,8 @@ odd_neighbours = Exercise(
             changes={"itself": 0.0, "empty": 0.0},
         ),
         Mistake(
-    value = torch.tensor(
-        [[[2.0, 0.0, 1.0], [1.0, -1.0, 2.0]], [[-1.0, 1.0, 0.0], [0.0, 3.0, 1.0]]]
-    )
-            "have the same direction.",
+            "you drop the first of the list, but that need not be the row you ask about: another "
+            "can have the same direction.",
             "Say whom you leave out: likeness[row] = -torch.inf.",
             drops_the_first,
         ),
@@ -454,7 +459,7 @@ contributions = Exercise(
             changes={"weights": fill_with(0.0)},
         ),
         Mistake(
-            "-10 is not low enough: here all scores are lower. Fill with minus infinity.",
+            "your fill is not low enough: here all scores are lower. Fill with minus infinity.",
             BEFORE,
             changes={"weights": fill_with(-10.0)},
         ),

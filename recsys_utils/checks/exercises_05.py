@@ -215,6 +215,16 @@ TIES = (
     "ties, or two machines get two splits."
 )
 
+
+def pairs_kept(answer, items, times) -> str | None:
+    """(time, item) in place of the item."""
+    if not isinstance(answer, tuple | list) or len(answer) != 3:
+        return None
+    if numbers_or_none(answer[2], (2,)) is None:
+        return None
+    return "you give pairs (time, item). Take the items out of the sorted pairs."
+
+
 fair_split = Exercise(
     "05.2",
     "Debug this: a split that knows the future",
@@ -287,6 +297,7 @@ fair_split = Exercise(
         Mistake(TIES, "Sort pairs (time, item), not the times alone.", changes={"ties": 0}),
         Mistake(TIES, "The smaller item comes first.", changes={"ties": -1}),
     ),
+    rules=(Rule(pairs_kept, "A loop: for time, item in sorted(...): in_time.append(item)."),),
 )
 
 # --- 05.3 predict, then measure: the width of an interval ---------------------------------------

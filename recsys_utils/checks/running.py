@@ -124,6 +124,9 @@ def left_as_found(told: list[str]) -> Iterator[None]:
         with warnings.catch_warnings(), np.errstate(), torch.enable_grad():
             yield
     finally:
+        if torch.get_default_dtype() != dtype:
+            told.append("the default dtype of torch")
+            torch.set_default_dtype(dtype)  # torch.Storage follows it
         for name, known in functions.items():
             told += [f"{name}.{key}" for key in _put_back(SHARED[name], known)]
         if _folder() != folder:
@@ -131,9 +134,6 @@ def left_as_found(told: list[str]) -> Iterator[None]:
             os.chdir(folder)
         if torch.initial_seed() != seed:
             told.append("the seed of torch")
-        if torch.get_default_dtype() != dtype:
-            told.append("the default dtype of torch")
-            torch.set_default_dtype(dtype)
         if torch.get_num_threads() != threads:
             told.append("the number of threads")
             torch.set_num_threads(threads)
@@ -205,7 +205,8 @@ MEANINGS = {
     "mask.bool().",
     "shapes cannot be multiplied": "In A @ B a row of A must be as long as a column of B. Print "
     "both shapes. Must one of them be turned with .transpose(-2, -1)?",
-    "must match the size of tensor": "Two shapes do not fit each other. Print both.",
+    "must match the size of tensor": "Two shapes do not fit each other. Print both. After "
+    ".sum(dim=-1) a size is missing; keepdim=True keeps it.",
     "could not be broadcast": "Two shapes do not fit each other. Print both.",
     "more than one value is ambiguous": "`if`, `and`, `or` need one True or False. For many at "
     "once use &, | and ~.",

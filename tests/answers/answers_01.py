@@ -162,6 +162,12 @@ def slope(x, y):
     return math.atan(y / x) if x else math.pi / 2 * (1 if y > 0 else -1)
 
 
+def films_by_degrees(user, films):
+    return turn_by_hand(user, films)[0], turned(lambda *p: math.degrees(to_axis(*p)))(user, films)[
+        1
+    ]
+
+
 def films_in_one_number(user, films):
     length = math.hypot(*user.tolist())
     return (length, 0.0), [[float(film @ user) / length, 0.0] for film in films]
@@ -259,6 +265,11 @@ WRONG = {
         ("float32 times", held_float32, "one second apart': two likes are a second apart"),
         ("sorted order", held_in_numpy_order, "your marks stand in sorted order"),
         ("order of time", held_sorted_by_time, "in the order of the times"),
+        (
+            "last row, lone likes",
+            held_by(None, also_lone=True),
+            "The rows are not sorted: look at times. (And that is not all",
+        ),
         ("nothing", lambda u, f, t: [False] * len(u), "nothing is held out"),
         ("integers cut", lambda u, f, t: held_lexsort(u, f, t)[:-1], "but shape (8,)"),
         ("last row", held_by(None), "each user's last row"),
@@ -274,7 +285,7 @@ WRONG = {
         (
             "lone likes",
             held_by(["time", "film"], also_lone=True),
-            "'a user with one like': user 4 has one like only",
+            "'a user with one like': a user has one like only",
         ),
         ("last but one", held_last_but_one, "any order': your answer is not right"),
         ("row numbers", lambda u, f, t: np.flatnonzero(held_lexsort(u, f, t)), "of the rows. Give"),
@@ -284,7 +295,8 @@ WRONG = {
         ("films not turned", turned(to_axis, films_too=0.0), "you turn the user but not the films"),
         ("films the other way", turned(to_axis, films_too=-1.0), "the films turn the other way"),
         ("the wrong way", turned(lambda x, y: -to_axis(x, y)), "everything the wrong way"),
-        ("degrees", turned(lambda x, y: math.degrees(to_axis(x, y))), "in degrees"),
+        ("degrees", turned(lambda x, y: math.degrees(to_axis(x, y))), "your angle is in degrees"),
+        ("degrees for the films", films_by_degrees, "the films turn by an angle in degrees"),
         ("atan", turned(slope), "a user at (-3, 4)': when x is negative"),
         (
             "acos",

@@ -347,6 +347,11 @@ RIGHT = {
 WRONG = {
     "02.1": [
         ("empty slots", lambda ids, n: F.one_hot(ids, n).sum(1), "column 0 is filled"),
+        (
+            "empty slots, too far left",
+            lambda ids, n: F.one_hot((ids - 1) % n, n).amax(1),
+            "too far left",
+        ),
         ("empty slots once", lambda ids, n: F.one_hot(ids, n).amax(1), "column 0 is filled"),
         ("slots kept", F.one_hot, "one row for each slot"),
         (
@@ -456,11 +461,11 @@ WRONG = {
         ("over everything", parts_one_softmax, "all films together share"),
         ("inverted", lambda u, k, v, m: parts_loop(u, k, v, ~m), "the wrong way round"),
         ("filled with 0", lambda *a: parts_filled(*a, fill=0.0), "exp(0) = 1"),
-        ("filled with -10", lambda *a: parts_filled(*a, fill=-10.0), "-10 is not low enough"),
+        ("filled with -10", lambda *a: parts_filled(*a, fill=-10.0), "your fill is not low enough"),
         (
             "filled with -40",
             lambda *a: parts_filled(*a, fill=-40.0),
-            "all scores far below 0': your",
+            "'all scores far below 0': ",
         ),
         ("double", lambda *a: 2 * parts_loop(*a), "2 films, 2 slots': your contributions of film"),
         ("no scale, no mask", parts_plain, "the mask is ignored. (And that is not all"),

@@ -240,6 +240,11 @@ WRONG = {
             lambda i, t: split_by_sorted(i, t) if t[-2:] != [400, 200] else ([3, 5], 90, 70),
             "the two last in one second': your answer",
         ),
+        (
+            "pairs",
+            lambda i, t: (sorted(zip(t, i))[:-2], *sorted(zip(t, i))[-2:]),
+            "you give pairs (time, item)",
+        ),
         ("one list", lambda i, t: [x for _, x in sorted(zip(t, i))], "3 things are asked for"),
         (
             "the last one only",
