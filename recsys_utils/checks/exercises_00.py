@@ -24,6 +24,7 @@ def table_counts() -> dict[str, float]:
         "per user": len(ratings) / n_users,
         "per film": len(ratings) / n_films,
         "ratings": len(ratings),
+        "some users": len(ratings) / (652 * n_films),
         "largest number": len(ratings) / (ratings["userId"].max() * movies["movieId"].max()),
         "all columns": ratings.size / (n_users * n_films),
     }
@@ -75,6 +76,11 @@ measured = ...""",
             "you took the largest movieId for the number of films. Ids have gaps.",
             'len(movies) counts rows, ratings["userId"].nunique() counts different users.',
             lambda: table_counts()["largest number"],
+        ),
+        Mistake(
+            "you took the 652 users of section 6. Some who rated are left out there.",
+            'ratings["userId"].nunique() counts all users in `ratings`.',
+            lambda: table_counts()["some users"],
         ),
         Mistake(
             ".size counts rows times columns, so each rating counts four times.",

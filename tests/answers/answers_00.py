@@ -239,6 +239,7 @@ WRONG = {
         ("for each film", N_RATINGS / N_FILMS, "how many users have rated a film"),
         ("the number", N_RATINGS, "how many entries are filled"),
         ("ids", N_RATINGS / (671 * 134_130), "Ids have gaps"),
+        ("users of section 6", N_RATINGS / (652 * N_FILMS), "the 652 users of section 6"),
         ("size", 4 * SHARE, "each rating counts four times"),
         ("half", 0.5, "Your answer is not right"),
     ],
