@@ -800,6 +800,7 @@ class TestTolerance:
                 "this is the text 'a'",
             ),
             (1.0, [], torch.tensor(1 + 1j), "real numbers are asked for"),
+            (1.0, [], 1j, "but this one is complex"),
             (1.0, [], 10**400, "a number is too large"),
             (1.0, [], {1}, "but this is a set"),
             (1.0, [], "1", "but this is the text '1'"),

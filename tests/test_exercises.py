@@ -1,6 +1,9 @@
 """The exercises in the notebooks, and their worked solutions."""
 
 import re
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -143,3 +146,22 @@ def test_links_in_solutions_work(path):
     for cell in solutions(path).cells:
         for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", cell.source):
             assert (path.parent / "solutions" / target).exists(), target
+
+
+@pytest.mark.parametrize("flag", ["-O", "-OO"])
+def test_nbgrader_marks_a_wrong_answer_wrong_without_assert(flag, tmp_path):
+    cells = import_module("nbgrader_source").source(ROOT / "notebooks" / "03_algorithm.ipynb").cells
+    test = next(c.source for c in cells if c.metadata.get("nbgrader", {}).get("grade"))
+    wrong = "attention = lambda query, key, value: (query, query)\n"
+    untouched = checks.exercises("03")["03.1"].stub + "\n"
+    right = "import torch\ndef attention(q, k, v):\n    w = torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, -1)\n    return w @ v, w\n"  # noqa: E501
+    for answer, words in (
+        (wrong, "03.1 not yet."),
+        (untouched, "03.1 not tried yet."),
+        (right, ""),
+    ):
+        result = subprocess.run(
+            [sys.executable, flag, "-c", answer + test],
+            capture_output=True, text=True, cwd=tmp_path,
+        )  # fmt: skip
+        assert (result.returncode == 0) == (not words) and words in result.stderr, result.stderr

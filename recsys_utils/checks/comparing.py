@@ -50,6 +50,8 @@ def to_numbers(answer: Any, what: str = "your answer") -> np.ndarray:
             raise AnswerError(f"{what}: its rows have different shapes, "
                               f"{shapes[0]} and {shapes[1]}.")  # fmt: skip
         return np.stack(rows) if rows else np.zeros(0)
+    if isinstance(answer, complex):
+        raise AnswerError(f"{what}: real numbers are asked for, but this one is complex.")
     if isinstance(answer, numbers.Number | np.ndarray | np.generic):
         try:
             array = np.asarray(answer, dtype=None if hasattr(answer, "dtype") else float)
