@@ -21,7 +21,7 @@ export OMP_NUM_THREADS ?= 1
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 lab: $(VENV)/.done ## open JupyterLab on the notebooks
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab README.md
 doctor: ## say whether everything is here that the course needs, and what to do
 	$(or $(wildcard $(BIN)/python),$(PYTHON)) -m recsys_utils.doctor
 test: $(VENV)/.done ## run all tests and all notebooks, and compare their outputs
@@ -45,6 +45,7 @@ same-numbers: $(VENV)/.done ## run all notebooks twenty times under ten settings
 	$(BIN)/python scripts/same_numbers.py docs/same-numbers.md
 studies: $(VENV)/.done ## the experiments behind the sentences, over seeds and worlds; what is stored is not run again
 	$(BIN)/python studies/run_all.py
+	$(BIN)/python studies/page.py docs/studies.md
 peers: $(VENV)/.done $(VENV)/recbole/.done ## our models and RecBole's side by side, 60 seconds each; an hour
 	rm -f studies/peers.jsonl
 	$(BIN)/python studies/peers.py $(RECBOLE_WHEEL) studies/peers.jsonl
