@@ -74,7 +74,8 @@ def test_a_slow_run_gets_a_second_chance_but_no_third(budget, monkeypatch):
 def test_the_page_was_measured_and_within_the_promise(budget):
     """docs/budget.md has a row for every notebook, and none over the limits.
 
-    A notebook that is not rewritten yet is held to what the first edition promised.
+    A notebook that is not rewritten yet is held to the first edition's seconds and memory; its
+    figures are sharper now, so its file is larger.
     """
     page = (ROOT / "docs" / "budget.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d\d_\w+) \| (.*) \|$", page, re.M)
@@ -85,5 +86,5 @@ def test_the_page_was_measured_and_within_the_promise(budget):
         assert one <= (60 if old else budget.SECONDS[1]), name
         assert two <= (45 if old else budget.SECONDS[2]), name
         assert max(peak, peak_two) <= (900 if old else budget.PEAK_MB), name
-        assert size <= budget.FILE_KB, name
+        assert size <= (1000 if old else budget.FILE_KB), name
     assert re.search(r"Measured on 20\d\d-\d\d-\d\d by `make budget`: \d+ cores of \w+", page)

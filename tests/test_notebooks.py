@@ -100,7 +100,9 @@ def test_headings_are_in_order(book):
 
 
 def test_the_file_is_small(book):
-    assert book.path.stat().st_size <= LARGEST
+    """Figures are sharper than in the first edition; who is not rewritten yet has more of them."""
+    limit = 1_000_000 if book.path.stem[:2] in NOT_REWRITTEN else LARGEST
+    assert book.path.stat().st_size <= limit
 
 
 def test_its_code_is_plain(book):
