@@ -9,6 +9,9 @@ GUARD = Path(__file__).parent / "tests" / "guard"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     part for part in (str(GUARD), os.environ.get("PYTHONPATH")) if part
 )
+# `make test` starts the tests; a make that a test starts is not its child and prints no more.
+for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
+    os.environ.pop(name, None)
 # This process has started already.
 _spec = importlib.util.spec_from_file_location("network_guard", GUARD / "sitecustomize.py")
 _spec.loader.exec_module(importlib.util.module_from_spec(_spec))

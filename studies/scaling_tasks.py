@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recsys_utils.data import AttributeTable
-from recsys_utils.evaluation import Model, top_k
+from recsys_utils.evaluation import Model
 from recsys_utils.models import AttributeAttentionRecommender
 from recsys_utils.sequence_models import SelfAttentiveRecommender
 from recsys_utils.splits import LeaveOneOutSplit, Stage, leave_one_out_split
@@ -107,7 +107,8 @@ def stream_top_k(
 ) -> Tensor:
     """The k best unseen items of each user, best first, `(n_users, k)`; a batch at a time.
 
-    Equal to `evaluation.top_k` of `evaluation.score_unseen`, without a (n_users, n_items) table.
+    Equal to `evaluation.top_k` of `evaluation.score_unseen`, without a (n_users, n_items) table;
+    somebody with fewer than k unseen items gets seen ones at the end.
     """
     # Filled in place: small results in a list lie between the large tables that come and go, the
     # holes cannot be used again, and memory grows with the number of batches.
@@ -119,7 +120,7 @@ def stream_top_k(
             scores = model(part)
         excluded = torch.tensor(-torch.inf, dtype=scores.dtype)
         where = rows, torch.from_numpy(np.concatenate(seen))
-        place.copy_(top_k(scores.index_put(where, excluded), k))
+        place.copy_(scores.index_put(where, excluded).topk(best.shape[1], dim=1).indices)
     return best
 
 

@@ -1,6 +1,7 @@
 """The studies: what is stored is what the scripts compute, on these data."""
 
 import json
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -214,6 +215,7 @@ class TestRunning:
     def study(self, tmp_path, monkeypatch):
         (tmp_path / "small.py").write_text(SMALL, encoding="utf-8")
         monkeypatch.syspath_prepend(str(tmp_path))
+        sys.modules.pop("small", None)  # that of the test before
         return tmp_path
 
     def start(self, monkeypatch, *options):
