@@ -203,6 +203,8 @@ def splitting(split: LeaveOneOutSplit, clock: Clock) -> None:
             "timestamp": np.arange(len(users)),
         }
     )
+    # Films are drawn with replacement, and a user rates a film once.
+    ratings = ratings.drop_duplicates(["userId", "movieId"])
     for _ in clock([None]):
         leave_one_out_split(ratings, np.arange(split.n_items))
 
