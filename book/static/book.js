@@ -24,6 +24,11 @@ for (const line of document.querySelectorAll(".bd-article details > summary")) {
   if (line.textContent.startsWith("Expand for references")) line.textContent = "Used in";
 }
 
+// A folded cell is called by the words that are seen on it ("Show code cell source").
+for (const line of document.querySelectorAll("details.hide > summary[aria-label]")) {
+  line.removeAttribute("aria-label");
+}
+
 window.addEventListener("resize", nameScrolling);
 window.addEventListener("load", () => {
   nameScrolling();
