@@ -698,6 +698,13 @@ class TestWhatAnAnswerChangesForAll:
 class TestStop:
     """The interrupt button ends the answer, then goes through, so that "Run all" ends as well."""
 
+    @pytest.fixture(autouse=True)
+    def interrupts_count(self):
+        """A shell that starts the tests in the background lets them ignore interrupts."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     def test_nothing_runs_on(self):
         rounds = [0]
 
