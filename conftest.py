@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import warnings
 from pathlib import Path
 
 GUARD = Path(__file__).parent / "tests" / "guard"
@@ -15,3 +16,13 @@ for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
 # This process has started already.
 _spec = importlib.util.spec_from_file_location("network_guard", GUARD / "sitecustomize.py")
 _spec.loader.exec_module(importlib.util.module_from_spec(_spec))
+
+
+START = Path.cwd()
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Who leaves the working directory is named; the tests after it still find their files."""
+    if Path.cwd() != START:
+        warnings.warn(f"{nodeid} left the working directory", stacklevel=1)
+        os.chdir(START)
