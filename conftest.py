@@ -23,6 +23,6 @@ START = Path.cwd()
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
     """Who leaves the working directory is named; the tests after it still find their files."""
-    if Path.cwd() != START:
+    if not Path(".").exists() or Path.cwd() != START:
         warnings.warn(f"{nodeid} left the working directory", stacklevel=1)
         os.chdir(START)
