@@ -73,19 +73,13 @@ def test_a_slow_run_gets_a_second_chance_but_no_third(budget, monkeypatch):
 
 
 def test_the_page_was_measured_and_within_the_promise(budget):
-    """docs/budget.md has a row for every notebook, and none over the limits.
-
-    A notebook that is not rewritten yet is held to the first edition's seconds and memory; its
-    figures are sharper now, so its file is larger.
-    """
+    """docs/budget.md has a row for every rewritten notebook, and none over the limits."""
     page = (ROOT / "docs" / "budget.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d\d_\w+) \| (.*) \|$", page, re.M)
-    assert [name for name, _ in rows] == [book.stem for book in budget.NOTEBOOKS]
+    books = [book.stem for book in budget.NOTEBOOKS if book.stem[:2] not in NOT_REWRITTEN]
+    assert [name for name, _ in rows] == books
     for name, cells in rows:
         one, _, peak, two, _, peak_two, size = map(int, cells.split(" | "))
-        old = name[:2] in NOT_REWRITTEN
-        assert one <= (60 if old else budget.SECONDS[1]), name
-        assert two <= (45 if old else budget.SECONDS[2]), name
-        assert max(peak, peak_two) <= (900 if old else budget.PEAK_MB), name
-        assert size <= (1000 if old else budget.FILE_KB), name
+        assert one <= budget.SECONDS[1] and two <= budget.SECONDS[2], name
+        assert max(peak, peak_two) <= budget.PEAK_MB and size <= budget.FILE_KB, name
     assert re.search(r"Measured on 20\d\d-\d\d-\d\d by `make budget`: \d+ cores of \w+", page)
