@@ -182,7 +182,7 @@ def test_the_explorer_answers_to_mouse_and_keyboard(book):
     if not any(EXPLORER in stored.source for stored, _ in book.code):
         return
     page, keys = book.page, book.page.keyboard
-    words = page.locator("[role=status]", has_text="bias")
+    words = page.locator("[role=status]", has_text="base")
     complete = words.inner_text()
     tick = page.get_by_label("the film itself", exact=True)
     tick.click()
