@@ -255,6 +255,13 @@ class AttributeTable:
         """Number of attributes, counting number 0, the empty slot."""
         return len(self.names)
 
+    def has(self) -> Tensor:
+        """`(n_items, n_attributes)` 1 where the item has the attribute, else 0."""
+        has = torch.zeros(self.n_items, self.n_attributes)
+        has.scatter_(1, self.ids, 1.0)
+        has[:, 0] = 0.0  # the empty slot
+        return has
+
     def position(self, label: str) -> int:
         """The row of an item: by its label, its title without the year, or the first words of it.
 

@@ -43,9 +43,8 @@ class ForWarmFilms(AttributeAttentionRecommender):
 
 def match(split, table: AttributeTable, fields: set[str], cold: torch.Tensor) -> torch.Tensor:
     """Cosine of each film's attributes with the sum of the user's liked films' attributes."""
-    has = torch.zeros(table.n_items, table.n_attributes)
-    has.scatter_(1, table.ids, 1.0)
-    has = has * torch.tensor([field in fields for field in table.fields])
+    wanted = torch.tensor([field in fields for field in table.fields])
+    has = table.has() * wanted
     return normalize(split.likes() @ has) @ normalize(has).T
 
 

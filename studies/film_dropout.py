@@ -59,10 +59,7 @@ def reasons(model, split, table) -> dict[str, float]:
 
 def shared_likes(split, table) -> torch.Tensor:
     """`(n_users, n_attributes)` how many of a user's training likes have an attribute."""
-    has = torch.zeros(table.n_items, table.n_attributes)
-    has.scatter_(1, table.ids, 1.0)
-    has[:, 0] = 0.0  # the empty slot
-    return split.likes() @ has
+    return split.likes() @ table.has()
 
 
 def work(run: Run) -> dict:

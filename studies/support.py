@@ -33,10 +33,8 @@ def supported(world: World, slots: torch.Tensor) -> torch.Tensor:
     likes = torch.zeros(N_USERS, world.table.n_items)
     train = world.train
     likes[train.users[train.liked], train.items[train.liked]] = 1.0
-    has = torch.zeros(world.table.n_items, world.table.n_attributes)
-    has.scatter_(1, world.table.ids, 1.0)
     attributes = world.table.ids[world.test.items].gather(1, slots[:, None])[:, 0]
-    return (likes @ has)[world.test.users, attributes] > 0
+    return (likes @ world.table.has())[world.test.users, attributes] > 0
 
 
 def work(run: Run) -> dict:
