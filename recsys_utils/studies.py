@@ -4,16 +4,13 @@ A notebook trains one model, to show. A sentence about models in general rests o
 experiment over seeds, users and simulated worlds. `studies/README.md` lists them.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from .evaluation import bootstrap_interval
+from .tables import course_folder
 
-PACKAGE = Path(__file__).parent
-IN_WHEEL = PACKAGE / "course_studies"  # as pyproject.toml packs the folder studies
-STUDIES = IN_WHEEL if IN_WHEEL.is_dir() else PACKAGE.parent / "studies"
+STUDIES = course_folder("studies")
 KEY = ["world", "seed", "variant", "setting"]
 
 

@@ -15,10 +15,17 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-# A wheel carries the folder data inside the package (pyproject.toml); a clone has it beside it.
-PACKAGE = Path(__file__).resolve().parent
-IN_WHEEL = PACKAGE / "course_data"
-DATA = IN_WHEEL if IN_WHEEL.is_dir() else PACKAGE.parent / "data"
+
+def course_folder(name: str) -> Path:
+    """A folder of the course: a wheel carries it in the package (pyproject.toml), a clone beside
+    the package.
+    """
+    package = Path(__file__).resolve().parent
+    carried = package / f"course_{name}"
+    return carried if carried.is_dir() else package.parent / name
+
+
+DATA = course_folder("data")
 MOVIE_COLUMNS = ["movieId", "title", "year", "director", "actor_1", "actor_2", "genres"]
 RATING_KINDS = {"userId": int, "movieId": int, "rating": float, "timestamp": int}
 
