@@ -27,7 +27,7 @@ doctor: ## say whether everything is here that the course needs, and what to do
 test: $(VENV)/.done ## run all tests and all notebooks, and compare their outputs
 	$(BIN)/python -m pytest
 test-browser: $(VENV)/.browser ## test the book, its page and JupyterLab in Chromium (Debian: apt install chromium npm)
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser --timeout=600
 lint: $(VENV)/.done ## check the style of code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -19,6 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXPLORER = "explore(model"
+pytestmark = pytest.mark.timeout(1200)  # the first test of a notebook waits until it has run
 MINUTE = 60_000  # milliseconds
 # In the page, in JavaScript. Nothing is running and something has run:
 FINISHED = r"""() => {
@@ -44,7 +45,8 @@ WORDS = """cell => {
     return copy.textContent;
 }"""
 # Click, and wait until the sentences of the explorer have changed: milliseconds.
-CLICKED = """tick => new Promise(done => {
+CLICKED = """tick => new Promise((done, failed) => {
+    setTimeout(() => failed(Error('after a minute the sentences are the same')), 60_000);
     const cell = tick.closest('.jp-Cell'), start = performance.now();
     const words = () => [...cell.querySelectorAll('[role=status]')].map(e => e.innerText).join();
     const before = words();
