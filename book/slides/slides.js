@@ -18,6 +18,29 @@ async function drawn() {
   await document.fonts.ready;
 }
 
+// A table that is too long becomes several, each with the heads of the columns.
+function divideTable(table) {
+  if (table.getBoundingClientRect().height <= ROOM.height) return;
+  const outside = table.closest(".jp-OutputArea-child") ?? table;
+  const copyOf = () => outside.cloneNode(true);
+  const rows = [...table.tBodies[0].rows];
+  const headHeight = table.tHead?.getBoundingClientRect().height ?? 0;
+  const copies = [];
+  let height = Infinity;
+  for (const row of rows) {
+    height += row.getBoundingClientRect().height;
+    if (height > ROOM.height - 90) {
+      const copy = copyOf();
+      copies.push(copy);
+      (copy.matches("table") ? copy : copy.querySelector("table")).tBodies[0].replaceChildren();
+      height = headHeight + row.getBoundingClientRect().height;
+    }
+    const last = copies.at(-1);
+    (last.matches("table") ? last : last.querySelector("table")).tBodies[0].append(row.cloneNode(true));
+  }
+  outside.replaceWith(...copies);
+}
+
 // An element's parts that can stand on different slides: each in a copy of what is around it.
 function parts(element) {
   if (element.matches("aside")) return [element];
@@ -48,12 +71,7 @@ function divide(section) {
   const all = [...section.children].flatMap(parts);
   section.replaceChildren(...all);
   const heights = all.map((part) => (part.matches("aside") ? 0 : fitted(part)));
-  const total = heights.reduce((sum, height) => sum + height, 0);
-  if (total <= ROOM.height / TOGETHER) {
-    const share = Math.min(1, ROOM.height / total);
-    for (const part of all) part.style.zoom = share * (part.style.zoom || 1);
-    return;
-  }
+  if (fitTogether(all)) return;
   let page = [];
   let height = 0;
   const pages = [page];
@@ -75,6 +93,19 @@ function divide(section) {
   section.after(...others);
 }
 
+// Makes all parts a little smaller, if that is enough for one slide. Else they are as before.
+function fitTogether(all) {
+  const seen = all.filter((part) => !part.matches("aside"));
+  const before = seen.map((part) => part.style.zoom || 1);
+  for (let share = 1; share >= TOGETHER; share -= 0.04) {
+    seen.forEach((part, i) => { part.style.zoom = share * before[i]; });
+    const heights = seen.map((part) => part.getBoundingClientRect().height);
+    if (heights.reduce((sum, height) => sum + height, 0) <= ROOM.height) return true;
+  }
+  seen.forEach((part, i) => { part.style.zoom = before[i]; });
+  return false;
+}
+
 // The height of a part, made smaller if it alone is too large for a slide.
 function fitted(part) {
   const room = ROOM.height - (part.previousElementSibling && isHeading(part.previousElementSibling) ? 70 : 0);
@@ -94,6 +125,7 @@ function fitted(part) {
 async function start() {
   await drawn();
   const leaves = [...document.querySelectorAll(".slides section")].filter((section) => !section.querySelector("section"));
+  document.querySelectorAll(".slides table").forEach(divideTable);
   leaves.forEach(divide);
   document.querySelector(".reveal").classList.remove("measured");
   await Reveal.initialize({
