@@ -130,6 +130,10 @@ class Explorer(VBox):
             attribute.observe(lambda _: self.show_outcome(), "value")
         self.show_person()
 
+    def __repr__(self) -> str:
+        """What is shown where there are no widgets."""
+        return "The explorer: run this cell in JupyterLab."
+
     @staticmethod
     def tick(description: str = "") -> Checkbox:
         """A box to tick."""

@@ -381,6 +381,12 @@ def test_every_control_has_a_label_and_only_native_controls_are_used(explorer):
         )
 
 
+def test_where_there_are_no_widgets_one_line_says_so(explorer):
+    assert (
+        explorer._repr_mimebundle_()["text/plain"] == "The explorer: run this cell in JupyterLab."
+    )
+
+
 def test_names_are_shown_as_text_never_as_html():
     labels = [f"<i>Film</i> & {i}" for i in range(6)]
     table = AttributeTable.from_lists(

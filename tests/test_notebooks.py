@@ -85,6 +85,22 @@ def test_hidden_code_is_folded_in_jupyter_and_on_web_pages(book):
         assert folded == ("hide-input" in tags(cell)), cell.source
 
 
+def test_nothing_of_a_progress_bar_is_stored():
+    """Neither a widget, which JupyterLab would look for, nor the empty text that is left of one."""
+    script = import_module("run_and_store")
+    widget = {script.WIDGET: {"model_id": "1"}, "text/plain": "bar"}
+    bars = [
+        nbformat.v4.new_output("display_data", data=data) for data in (widget, {"text/plain": ""})
+    ]
+    assert script.clean_outputs(bars) == []
+
+
+def test_no_stored_output_looks_for_a_widget(book):
+    script = import_module("run_and_store")
+    for cell in code(book):
+        assert not [output for output in cell.outputs if script.WIDGET in output.get("data", {})]
+
+
 def test_what_was_printed_stands_in_one_piece():
     """A kernel sends it in pieces, cut by chance."""
     script = import_module("run_and_store")

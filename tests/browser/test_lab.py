@@ -19,6 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXPLORER = "explore(model"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 pytestmark = pytest.mark.timeout(1200)  # the first test of a notebook waits until it has run
 MINUTE = 60_000  # milliseconds
 # In the page, in JavaScript. Nothing is running and something has run:
@@ -60,7 +61,7 @@ class Opened:
     """One notebook, opened and run in JupyterLab, and what the browser noticed meanwhile."""
 
     def __init__(self, browser, lab, path: Path) -> None:
-        self.stored = nbformat.read(path, as_version=4)
+        self.path, self.stored = path, nbformat.read(path, as_version=4)
         self.requests, self.errors = [], []
         self.page = browser.new_page(viewport={"width": 1400, "height": 1000})
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -177,6 +178,21 @@ def test_every_request_stays_on_this_machine(book, lab):
 
 def test_the_browsers_console_shows_no_error(book):
     assert book.errors == []
+
+
+def test_nothing_of_a_progress_bar_is_left_after_a_reload(book, lab):
+    """What is saved holds no widget that JupyterLab would look for in vain, but the explorer."""
+    book.page.keyboard.press("Control+s")
+    place = lab.folder / "notebooks" / book.path.name
+    for _ in range(60):
+        saved = nbformat.read(place, as_version=4)
+        if any(cell.get("outputs") for cell in saved.cells):
+            break
+        book.page.wait_for_timeout(500)
+    saying = [cell for cell in saved.cells if cell.get("outputs")]
+    assert saying, "it was not saved"
+    widgets = [cell.source for cell in saying if WIDGET in str(cell.outputs)]
+    assert not [source for source in widgets if EXPLORER not in source]
 
 
 def test_the_explorer_answers_to_mouse_and_keyboard(book):
