@@ -9,12 +9,13 @@ PyTorch, Keras (on TensorFlow), JAX and Flax do not share an environment, so thi
     python studies/frameworks.py compare stored.csv results.csv   (make frameworks: all three)
 
 One row for each number: function, library, version, case, measure (weight, if the function shows
-weights; context; logit), position, value, word. The word says what the function did in this case:
-"scaled" or "not scaled" by sqrt(d_k), "zeros", "not a number", "equal",
-"as unmasked", or "other". It is found by comparing numbers. Projections are identity matrices. A function without heads gets them as
-a batch, each with its half of the vectors.
+weights; context; logit), position, value, word. The word says what the function did in this case,
+found by comparing its numbers: "scaled" or "not scaled" by sqrt(d_k), "zeros", "not a number",
+"equal" weights, "as unmasked", or "other". Projections are identity matrices. A function without
+heads gets them as a batch, each with its half of the vectors.
 """
 
+import argparse
 import csv
 import sys
 from importlib import import_module
@@ -70,25 +71,20 @@ def ask(function, case):
 def word(function, case):
     """What a function does in a case, found by comparing its numbers with what they could be."""
     allowed, n_heads, kind = case
-    context, weights = ask(function, case)
     if any(allowed):
         query, key = (by_heads(np.array(x), n_heads) for x in (USER, KEY))
-        scores = (query @ key.swapaxes(1, 2))[:, 0]
-        scores = np.where(allowed, scores, -np.inf)
-        d_k = query.shape[-1]
-        likely = {"scaled": softmax(scores / d_k**0.5), "not scaled": softmax(scores)}
+        scores = np.where(allowed, (query @ key.swapaxes(1, 2))[:, 0], -np.inf)
+        scaled = scores / query.shape[-1] ** 0.5
+        likely = {"scaled": softmax(scaled), "not scaled": softmax(scores)}
     else:
         likely = {"zeros": np.zeros((n_heads, 3)), "equal": np.full((n_heads, 3), 1 / 3)}
-    if weights is None:
-        found, likely = context, {name: as_context(w, n_heads) for name, w in likely.items()}
-    else:
-        found = weights
+    likely = {name: as_context(weights, n_heads) for name, weights in likely.items()}
     if not any(allowed):
-        unmasked = ask(function, (ALL, n_heads, kind))
-        likely["as unmasked"] = unmasked[0] if weights is None else unmasked[1]
-    if np.isnan(found).any():
+        likely["as unmasked"], _ = ask(function, (ALL, n_heads, kind))
+    context, _ = ask(function, case)
+    if np.isnan(context).any():
         return "not a number"
-    fits = [name for name, numbers in likely.items() if np.allclose(found, numbers, atol=1e-4)]
+    fits = [name for name, numbers in likely.items() if np.allclose(context, numbers, atol=1e-4)]
     return fits[0] if fits else "other"
 
 
@@ -106,6 +102,14 @@ def rows(functions):
             for (measure, position), number in found.items():
                 value = f"{round(number, 4) + 0:.4f}"  # + 0: no -0.0000
                 yield [name, library, version, title, measure, position, value, done]
+
+
+def write(path, functions, begin):
+    """Begin a file with these functions, or add them to it."""
+    with open(path, "w" if begin else "a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([HEADER] if begin else [])
+        writer.writerows(rows(functions))
 
 
 def read(path):
@@ -127,18 +131,17 @@ def differences(stored, again):
 
 
 def main():
-    """See above."""
-    task, *paths = sys.argv[1:]
-    if task == "compare":
-        found = list(differences(*paths))
-        if found:
-            sys.exit("\n".join([*found, f"Right all the same? Then: cp {paths[1]} {paths[0]}"]))
-        return
-    functions = import_module(f"frameworks_{task}").FUNCTIONS
-    with open(paths[0], "w" if task == "torch" else "a", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([HEADER] if task == "torch" else [])
-        writer.writerows(rows(functions))
+    """Do one of the three tasks above."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=["torch", "others", "compare"])
+    parser.add_argument("results", help="this file is written; or the stored one, to compare")
+    parser.add_argument("now", nargs="?", help="compare with this one")
+    args = parser.parse_args()
+    if args.task == "compare":
+        found = list(differences(args.results, args.now))
+        advice = f"Is what is new right? Then: cp {args.now} {args.results}"
+        sys.exit("\n".join([*found, advice]) if found else 0)
+    write(args.results, import_module(f"frameworks_{args.task}").FUNCTIONS, args.task == "torch")
 
 
 if __name__ == "__main__":

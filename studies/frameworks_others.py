@@ -7,6 +7,7 @@ before the key, JAX and Flax want (batch, length, heads, size). True = may be at
 import os
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+os.environ |= {"TF_ENABLE_ONEDNN_OPTS": "0"}  # the same digits on every processor
 os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
 import flax
