@@ -408,16 +408,12 @@ def test_names_are_shown_as_text_never_as_html():
         w for w in every(explorer) if isinstance(w, ipywidgets.Button | ipywidgets.Checkbox)
     ]
     assert len(controls) > 6
-    assert not any(
-        control.description_allow_html
-        for control in controls
-        if "description_allow_html" in control.keys
-    )
+    assert not any(getattr(control, "description_allow_html", False) for control in controls)
     assert text(explorer.message) == "You like all the films there are."
 
 
 def test_an_interaction_takes_less_than_a_tenth_of_a_second(explorer):
-    """The median of nine: one slow moment of the machine is not the explorer's. Usual: 1 to 20 ms.
+    """In time of the processor: other programs on the machine do not count. Usual: 1 to 40 ms.
 
     The way to the browser and back comes on top: tests/browser. Fitting a new user is no such
     interaction: `fold_in` takes about half a second, and a line says what is going on.
@@ -438,7 +434,7 @@ def test_an_interaction_takes_less_than_a_tenth_of_a_second(explorer):
     for interaction in (toggle, other_film, other_user, search):
         seconds = []
         for i in range(9):
-            start = time.perf_counter()
+            start = time.process_time()
             interaction(i)
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.process_time() - start)
         assert statistics.median(seconds) < 0.1, (interaction.__name__, seconds)
