@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from plain import Plainness, plainness
+from plain import Plainness, plainness, visible_code
 from rewritten import LINE, NOT_REWRITTEN
 
 ROOT = Path(__file__).parents[1]
@@ -126,6 +126,14 @@ def test_its_code_is_plain(book):
         pytest.skip("not rewritten yet: see tests/rewritten.py")
     for name, found, limit in zip(PLAIN._fields, plainness(book), PLAIN):
         assert found <= limit, f"{name}: {found:.1f}, at most {limit}"
+
+
+def test_its_lines_of_code_fit_a_window_of_1024_pixels(book):
+    """Else nearly every cell scrolls sideways in JupyterLab."""
+    if book.path.stem[:2] in NOT_REWRITTEN:
+        pytest.skip("not rewritten yet: see tests/rewritten.py")
+    for source in visible_code(book):
+        assert not [line for line in source.splitlines() if len(line) > 79]
 
 
 def test_those_that_are_not_rewritten_say_so(book):
