@@ -104,8 +104,6 @@ def test_every_notebook_has_terms_in_the_glossary(prose):
 
 TEACHING = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
 SESSIONS = re.split(r"^### (?=\d\. )", TEACHING.split("\n## Marking")[0], flags=re.M)[1:]
-    1:
-]
 
 
 @pytest.mark.parametrize("session", SESSIONS, ids=lambda text: text.splitlines()[0])
