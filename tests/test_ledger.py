@@ -11,7 +11,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from rewritten import NOT_REWRITTEN
 
 from recsys_utils.ledger import read_ledger
 
@@ -142,7 +141,6 @@ def test_evidence_that_is_missing_or_old_is_named(tmp_path, monkeypatch):
             read_ledger()
 
 
-@pytest.mark.skipif(SUMMARY in NOT_REWRITTEN, reason="notebook 08 still shows the old ledger")
 def test_notebook_08_shows_every_row(cells):
     """Its table was made from this file."""
     first = ROWS[0]["claim"]
