@@ -119,6 +119,34 @@ SHOWN = {
         None,
     ),
     "next_film": (["validation", "NDCG@10", "HR@10"], "self-attention"),
+    "latest_film": (
+        [
+            "latest film: falls most without it",
+            "latest film: largest weight",
+            "latest film: weight, in units of 1/n",
+            "largest weight: falls most without it",
+            "largest contribution: falls most without it",
+            "chance",
+        ],
+        None,
+    ),
+    "carries_over": (
+        [
+            "told right",
+            "true by contribution",
+            "true by weight",
+            "always the commonest",
+            "chance",
+            "reason is the brand: found",
+            "reason is the category: found",
+            "reason is the price: found",
+            "known: true by contribution",
+            "new: true by contribution",
+            "new: always the commonest",
+            "new: chance",
+        ],
+        None,
+    ),
 }
 
 

@@ -20,6 +20,8 @@ NAMES = [
     "five_models",
     "adversary",
     "next_film",
+    "latest_film",
+    "carries_over",
 ]
 
 

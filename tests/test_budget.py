@@ -5,7 +5,6 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from rewritten import NOT_REWRITTEN
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,8 +21,7 @@ def costs(budget):
             for book in budget.NOTEBOOKS for threads in (1, 2)}  # fmt: skip
 
 
-def test_what_is_promised_may_be_used_up(budget, costs, monkeypatch):
-    monkeypatch.setattr(budget, "FILE_KB", 1000)  # 05 and 06 are not rewritten yet
+def test_what_is_promised_may_be_used_up(budget, costs):
     assert budget.broken(costs) == []
 
 
@@ -73,10 +71,10 @@ def test_a_slow_run_gets_a_second_chance_but_no_third(budget, monkeypatch):
 
 
 def test_the_page_was_measured_and_within_the_promise(budget):
-    """docs/budget.md has a row for every rewritten notebook, and none over the limits."""
+    """docs/budget.md has a row for every notebook, and none over the limits."""
     page = (ROOT / "docs" / "budget.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d\d_\w+) \| (.*) \|$", page, re.M)
-    books = [book.stem for book in budget.NOTEBOOKS if book.stem[:2] not in NOT_REWRITTEN]
+    books = [book.stem for book in budget.NOTEBOOKS]
     assert [name for name, _ in rows] == books
     for name, cells in rows:
         one, _, peak, two, _, peak_two, size = map(int, cells.split(" | "))

@@ -8,7 +8,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from plain import Plainness, plainness, visible_code
-from rewritten import LINE, NOT_REWRITTEN
 
 ROOT = Path(__file__).parents[1]
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -116,28 +115,18 @@ def test_headings_are_in_order(book):
 
 
 def test_the_file_is_small(book):
-    """Figures are sharper than in the first edition; who is not rewritten yet has more of them."""
-    limit = 1_000_000 if book.path.stem[:2] in NOT_REWRITTEN else LARGEST
-    assert book.path.stat().st_size <= limit
+    assert book.path.stat().st_size <= LARGEST
 
 
 def test_its_code_is_plain(book):
-    if book.path.stem[:2] in NOT_REWRITTEN:
-        pytest.skip("not rewritten yet: see tests/rewritten.py")
     for name, found, limit in zip(PLAIN._fields, plainness(book), PLAIN):
         assert found <= limit, f"{name}: {found:.1f}, at most {limit}"
 
 
 def test_its_lines_of_code_fit_a_window_of_1024_pixels(book):
     """Else nearly every cell scrolls sideways in JupyterLab."""
-    if book.path.stem[:2] in NOT_REWRITTEN:
-        pytest.skip("not rewritten yet: see tests/rewritten.py")
     for source in visible_code(book):
         assert not [line for line in source.splitlines() if len(line) > 79]
-
-
-def test_those_that_are_not_rewritten_say_so(book):
-    assert (LINE in book.cells[0].source) == (book.path.stem[:2] in NOT_REWRITTEN)
 
 
 def test_imports_are_in_the_first_code_cell(book):

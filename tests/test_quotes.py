@@ -1,7 +1,7 @@
 """What prose quotes is what a cell printed: tests/quotes/NN.csv, like the ledger's table.
 
 `quoted` stands in a Markdown cell, with `{}` for the numbers; `pattern` finds them in what the cell
-printed. Notebooks that are not rewritten yet have no table.
+printed.
 """
 
 import csv
@@ -14,6 +14,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["quoted", "cell", "pattern"]
 TABLES = sorted((ROOT / "tests" / "quotes").glob("*.csv"))
+
+
+def test_every_notebook_has_a_table():
+    numbers = [path.stem[:2] for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    assert [table.stem for table in TABLES] == numbers
 
 
 def rows_of(table: Path) -> list[dict]:
