@@ -41,6 +41,25 @@ function divideTable(table) {
   outside.replaceWith(...copies);
 }
 
+// Printed text that is too long becomes several texts, divided between lines.
+function divideText(text) {
+  if (text.getBoundingClientRect().height <= ROOM.height) return;
+  const outside = text.closest(".jp-OutputArea-child");
+  let last = null;
+  for (const line of text.textContent.trimEnd().split("\n")) {
+    const before = last?.textContent;
+    if (last) last.textContent += `\n${line}`;
+    if (!last || last.getBoundingClientRect().height > ROOM.height - 60) {
+      if (last) last.textContent = before;
+      const copy = outside.cloneNode(true);
+      outside.before(copy);
+      last = copy.querySelector("pre");
+      last.textContent = line;
+    }
+  }
+  outside.remove();
+}
+
 // An element's parts that can stand on different slides: each in a copy of what is around it.
 function parts(element) {
   if (element.matches("aside")) return [element];
@@ -126,6 +145,7 @@ async function start() {
   await drawn();
   const leaves = [...document.querySelectorAll(".slides section")].filter((section) => !section.querySelector("section"));
   document.querySelectorAll(".slides table").forEach(divideTable);
+  document.querySelectorAll(".slides .jp-OutputArea-child pre").forEach(divideText);
   leaves.forEach(divide);
   document.querySelector(".reveal").classList.remove("measured");
   await Reveal.initialize({
