@@ -137,7 +137,7 @@ class HistoryAttentionRecommender(ReadsHistory, nn.Module):
     def forward(self, users: Tensor) -> Tensor:
         """Scores of all items: `(batch,)` -> `(batch, n_items)`. Equal to `explain`, and fast.
 
-        Each pair of films is scored once, for everybody; a user then sums over the own likes:
+        Each pair of films is scored once, for everybody; a user then sums over their own likes:
         sum_j exp(score_j) (v_j . q) / sum_j exp(score_j). No (batch, items, history, d_k) table.
         """
         key, value = self.embedding.weight.chunk(2, dim=-1)

@@ -14,7 +14,8 @@ import nbformat
 
 ROOT = Path(__file__).parents[1]
 WHOLE = ["recsys_utils", "data", "studies", "docs/glossary.md", "docs/studies.md",
-         "notebooks/images", "notebooks/ledger.csv", "LICENSE", "requirements.lock"]  # fmt: skip
+         "notebooks/images", "notebooks/ledger.csv", "notebooks/evidence.json",
+         "LICENSE", "requirements.lock"]  # fmt: skip
 TARGETS = {"help", "lab", "doctor", "studies", "clean", "$(VENV)/.done"}  # that work without us
 README = """# Explainable recommendation with attention: class set
 

@@ -4,7 +4,8 @@
 
 Left out: timing metadata, widget state, progress bars. A cell tagged `machine-dependent` (it shows
 seconds or megabytes) keeps its stored output; delete the output in JupyterLab to renew it. The
-figure of a cell tagged `readme-picture` is also stored as notebooks/images/explanation.png.
+figure of a cell tagged `readme-picture` is also stored as notebooks/images/explanation.png, and
+what the ledger quotes in notebooks/evidence.json.
 """
 
 import base64
@@ -14,6 +15,7 @@ import re
 import sys
 from pathlib import Path
 
+import evidence
 import nbformat
 from nbclient import NotebookClient
 from PIL import Image
@@ -105,3 +107,5 @@ if __name__ == "__main__":
     for name in sys.argv[1:]:
         run(Path(name))
         print(name)
+        if evidence.store():  # after each: notebook 08 reads it
+            print("the ledger quotes something new: run notebook 08 (again)")

@@ -232,7 +232,7 @@ def largest() -> list[str]:
     pairs = USERS * FILMS / 1e9
     text = (
         f"For each user and film `fit` holds {1e6 * a_cell:.0f} bytes, as two small runs tell. "
-        f"MovieLens 32M has {USERS:,} × {FILMS:,} = {pairs:.1f} thousand million such pairs: "
+        f"MovieLens 32M has {USERS:,} × {FILMS:,} = {pairs:.1f} billion such pairs: "
         f"{pairs * a_cell * 1e3:.1f} TB. The table of `likes()` alone, 4 bytes a pair, would take "
         f"{4 * pairs:.0f} GB, that of `seen()`, 1 byte, {pairs:.0f} GB."
     )

@@ -16,8 +16,8 @@ PACKAGE = ROOT / "recsys_utils"
 MODULES = sorted(path.stem for path in PACKAGE.glob("[a-z]*.py"))
 # Each module may use those before it.
 ORDER = ["tables", "movielens", "splits", "data", "attention", "explanation", "faithfulness",
-         "models", "sequence_models", "variants", "evaluation", "studies", "training", "simulation",
-         "plots", "what_if", "explorer"]  # fmt: skip
+         "models", "sequence_models", "variants", "evaluation", "studies", "ledger", "training",
+         "simulation", "plots", "what_if", "explorer"]  # fmt: skip
 # The checks of the exercises: each may use those before it. The exercises may use all of these.
 CHECKS = ["running", "comparing", "exercise", "storing"]
 EXERCISES = sorted(path.stem for path in (PACKAGE / "checks").glob("exercises_*.py"))

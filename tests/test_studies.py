@@ -9,12 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import running
-import torch
 from running import Run
 
 from recsys_utils import studies
-from recsys_utils.evaluation import bootstrap_interval, hit_rate, ndcg
-from recsys_utils.models import FILM_DROPOUT
 from recsys_utils.studies import chosen, intervals, read_ranks, read_study, run_table
 
 FOLDER = Path(__file__).parents[1] / "studies"
@@ -93,74 +90,6 @@ def test_stored_ranks_are_those_of_the_chosen_setting(name):
 def test_the_page_was_made_from_the_studies():
     made = import_module("page").page()
     assert (FOLDER.parent / "docs" / "studies.md").read_text(encoding="utf-8") == made
-
-
-class TestReadme:
-    """Its figures are those of the studies."""
-
-    text = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
-
-    def test_the_price_of_names(self):
-        runs = chosen(read_study("film_dropout"))
-        share = "why at all: the film itself"
-        alone, course = (run_table(runs, p, share).mean() for p in ("0", str(FILM_DROPOUT)))
-        assert f"main reason of {alone:.0%} of its".replace("%", " %") in self.text
-        assert f"it does so in {course:.0%};".replace("%", " %") in self.text
-        gains = {p: ndcg(torch.tensor(r)).numpy() for p, r in read_ranks("film_dropout").items()}
-        before, after = gains["0"], gains[str(FILM_DROPOUT)]
-        low, high = bootstrap_interval(after - before)
-        assert low < 0 < high, "not decided"
-        said = f"from {before.mean():.3f} to {after.mean():.3f}, a difference of "
-        said += f"{(after - before).mean():.3f} (95 % interval {low:.3f} to {high:.3f}, ten starts"
-        assert said in self.text
-        supported = run_table(runs, str(FILM_DROPOUT), "why at all: with support").mean()
-        assert f"main reasons {supported:.0%} are".replace("%", " %") in self.text
-
-    def test_accuracy(self):
-        gains = {v: ndcg(torch.tensor(r)).numpy() for v, r in read_ranks("accuracy").items()}
-        ours = gains["attention"]
-        assert f"this model reaches {ours.mean():.3f}" in self.text
-        assert bootstrap_interval(ours - gains["popularity"])[0] > 0
-        words = {"popularity": "Popularity (", "EASE": "EASE (", "black box": "a black box ("}
-        words["mean pooling"] = "in place of attention ("
-        for variant, said in words.items():
-            assert f"{said}{gains[variant].mean():.3f})" in self.text
-            if variant != "popularity":
-                low, high = bootstrap_interval(ours - gains[variant])
-                assert low < 0 < high, f"{variant} is decided"
-
-    def test_worlds(self):
-        runs = read_study("worlds")
-
-        def share(variant, measure="contribution"):
-            return f"{run_table(runs, variant, measure).mean():.0%}".replace("%", " %")
-
-        four = "4 tastes, 150 ratings"
-        assert f"in {share('attention: ' + four)} of ratings if users fall into 4" in self.text
-        lazy = share("mean: " + four, "always the commonest")
-        said = f"(equal weights {share('mean: ' + four)}, always the director {lazy}, chance "
-        assert said + share("mean: " + four, "chance") in self.text
-        forty = "40 tastes, 150 ratings"
-        said = f"With 40 groups it is {share('attention: ' + forty)} against "
-        assert said + share("mean: " + forty) in self.text
-        own = share("attention: own tastes, 150 ratings")
-        assert f"150 ratings each give {own}, hardly more" in self.text
-
-    def test_the_planted_fault(self):
-        runs = read_study("planted_bug")
-        for variant, measures in {
-            "attention: with the fault": ["main reasons"],
-            "black box: with the fault": ["lists / catalogue", "linear probe"],
-        }.items():
-            for measure in measures:
-                places = run_table(runs, variant, f"place of Western: {measure}")
-                assert places.size == 10 and (places == 1).all(), measure
-        hits = {v: hit_rate(torch.tensor(r)).numpy() for v, r in read_ranks("planted_bug").items()}
-        for model in ("black box", "attention"):
-            low, high = bootstrap_interval(
-                hits[f"{model}: with the fault"] - hits[f"{model}: clean"]
-            )
-            assert low < 0 < high, "accuracy decides after all"
 
 
 class TestReading:

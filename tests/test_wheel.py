@@ -46,7 +46,7 @@ def new_environment(folder: Path, *install: str) -> Path:
 def project(tmp_path_factory) -> Path:
     """A copy of what makes the package: building it leaves a folder behind."""
     copy = tmp_path_factory.mktemp("project")
-    for name in ("recsys_utils", "data", "studies"):
+    for name in ("recsys_utils", "data", "notebooks", "studies"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
@@ -89,6 +89,14 @@ def test_the_wheel_carries_the_studies_and_finds_them(wheel, python, elsewhere):
         carried = {Path(name).name for name in archive.namelist() if "course_studies" in name}
     assert stored <= carried
     program = "from recsys_utils.studies import *; print(len(read_study('worlds')) > 1000)"
+    assert run(python, "-c", program, cwd=elsewhere) == "True\n"
+
+
+def test_the_wheel_carries_the_ledger_and_no_notebook(wheel, python, elsewhere):
+    with zipfile.ZipFile(wheel) as archive:
+        carried = {Path(name).name for name in archive.namelist() if "course_notebooks" in name}
+    assert carried == {"ledger.csv", "evidence.json"}
+    program = "from recsys_utils.ledger import *; print(len(read_ledger()) > 80)"
     assert run(python, "-c", program, cwd=elsewhere) == "True\n"
 
 

@@ -3,7 +3,7 @@
 `check` an answer, ask for a `hint`, get the stub back with `reset`, see your `progress`, write a
 `report` for your teacher. None of them raises or hangs, whatever the answer does; only Stop (the
 interrupt button) goes through, after it has ended the answer. The exercises themselves are in
-`exercises_01` to `exercises_08`, the worked solutions in `notebooks/solutions/`.
+`exercises_00` to `exercises_08`, the worked solutions in `notebooks/solutions/`.
 """
 
 import sys

@@ -229,7 +229,7 @@ def is_always(
 def turned_round(
     expected: list[Any], got: list[Any], tolerance: float, share: bool = False
 ) -> str | None:
-    """Whether all results are turned round: True for False, minus for plus, percent for a share.
+    """Whether all results are reversed: True for False, minus for plus, percent for a share.
 
     Args:
         expected: the right result of each case.

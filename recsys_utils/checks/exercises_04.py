@@ -318,7 +318,7 @@ slopes = Exercise(
     axes=("row", "column"),
     mistakes=(
         Mistake(
-            "the sign is turned round: raising a score raises its own weight.",
+            "the sign is reversed: raising a score raises its own weight.",
             "The diagonal must be above 0, everything else below.",
             changes={"sign": -1},
         ),

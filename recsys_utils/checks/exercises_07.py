@@ -65,14 +65,14 @@ def same(mask, other) -> bool:
 
 
 def blocks_the_known(answer, known, n_heads) -> str | None:
-    """First mask turned round."""
+    """First mask inverted."""
     if same(answer[0], known):
         return "your key_padding_mask is the wrong way round: in the module True means blocked."
     return None
 
 
 def keeps_the_unknown(answer, known, n_heads) -> str | None:
-    """Second mask turned round."""
+    """Second mask inverted."""
     if same(answer[1], ~known[:, None, None]):
         return "your attn_mask of the function is the wrong way round: there True means kept."
     return None
@@ -107,7 +107,7 @@ def finite(answer, known, n_heads) -> str | None:
 def adds_to_the_known(answer, known, n_heads) -> str | None:
     """Minus infinity in the wrong places."""
     if same(answer[2], dialects(~known, n_heads)[2]):
-        return "your third mask has minus infinity where something is known: turn it round."
+        return "your third mask has minus infinity where something is known: invert it."
     return None
 
 
@@ -553,7 +553,7 @@ by_hand = Exercise(
             changes={"length": lambda x, baseline: 1.0},
         ),
         Mistake(
-            "the way goes from x to the baseline: all signs are turned round.",
+            "the way goes from x to the baseline: all signs are reversed.",
             "(x - baseline), not (baseline - x).",
             changes={"length": lambda x, baseline: baseline - x},
         ),

@@ -214,7 +214,7 @@ WRONG = {
         ("each", lambda w, p, r: w * p, "shape (3,) came"),
     ],
     "04.4": [
-        ("sign", lambda s: -slopes_by_autograd(s), "the sign is turned round"),
+        ("sign", lambda s: -slopes_by_autograd(s), "the sign is reversed"),
         (
             "no diagonal",
             lambda s: -torch.outer(softmax(s), softmax(s)),

@@ -260,7 +260,7 @@ WRONG = {
         ("both ends", bootstrap_interval(hits(98)), "are the two ends"),
         ("both sides", (-0.027, 0.027), "the reach to each side"),
         ("percent", 100 * width(hits(98)), "in percent"),
-        ("turned round", -width(hits(98)), "the wrong sign"),
+        ("reversed", -width(hits(98)), "the wrong sign"),
         ("three", [1, 2, 3], "shape (3,) came"),
         ("a tenth", 0.1, "Your answer is not right"),
     ],

@@ -295,7 +295,7 @@ WRONG = {
     "07.1": [
         ("one mask", lambda known, n_heads: ~known, "three masks, not a Tensor"),
         ("first as it is", first(lambda m: ~m), "your key_padding_mask is the wrong way round"),
-        ("second turned round", second(lambda m: ~m), "function is the wrong way round"),
+        ("second inverted", second(lambda m: ~m), "function is the wrong way round"),
         ("1.0 for blocked", first(lambda m: m.float()), "key_padding_mask is torch.float32"),
         ("1.0 for kept", second(lambda m: m.double()), "of the function is torch.float64"),
         ("times infinity", third(lambda m: square(~m) * -INF), "0 times minus infinity"),
@@ -334,7 +334,7 @@ WRONG = {
     ],
     "07.2": [
         ("averaged", lambda m, x, k: ask(m, x, ~k, average=True), "heads are averaged"),
-        ("turned round", lambda m, x, k: ask(m, x, k), "all weight lies on unknown slots"),
+        ("inverted", lambda m, x, k: ask(m, x, k), "all weight lies on unknown slots"),
         ("no mask", lambda m, x, k: ask(m, x, None), "the mask does nothing"),
         ("dropout", lambda m, x, k: ask(m, x, ~k, evaluate=False), "dropout took them"),
         ("dropout, divided by the sum", renormalised, "dropout took them"),
@@ -354,7 +354,7 @@ WRONG = {
         ("other numbers", retrained, "the numbers in the module"),
         ("still the same", lambda m, x, k: m(x, x, x, key_padding_mask=k)[1], "this still gives"),
         (
-            "averaged, turned round",
+            "averaged, inverted",
             lambda m, x, k: ask(m, x, k, average=True),
             "heads are averaged",
         ),
@@ -375,7 +375,7 @@ WRONG = {
         ("times x", lambda f, x, b: x * mean_slopes(f, x, b), "you multiply by x"),
         ("not multiplied", lambda f, x, b: mean_slopes(f, x, b), "these are the mean slopes"),
         ("slopes at the beginning", lambda f, x, b: (x - b) * slopes(f, b), "at the beginning of"),
-        ("other way", lambda f, x, b: (b - x) * mean_slopes(f, x, b), "all signs are turned round"),
+        ("other way", lambda f, x, b: (b - x) * mean_slopes(f, x, b), "all signs are reversed"),
         ("slopes in x", slopes_in_x, "each point moves only t times as far"),
         (
             "times x, from zero",
