@@ -17,7 +17,7 @@ locked = $(if $(LOCK),--constraint $(LOCK))
 # One thread: faster for models this small, and the same on every machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help lab test test-browser lint notebooks class-set site budget same-numbers studies peers scaling clean
+.PHONY: help lab test test-browser lint notebooks class-set site budget same-numbers studies peers frameworks scaling clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 lab: $(VENV)/.done ## open JupyterLab on the notebooks
@@ -51,6 +51,10 @@ peers: $(VENV)/.done $(VENV)/recbole/.done ## our models and RecBole's side by s
 	$(BIN)/python studies/peers.py $(RECBOLE_WHEEL) studies/peers.jsonl
 	$(VENV)/recbole/bin/python studies/recbole_peers.py studies/peers.jsonl
 	$(BIN)/python studies/peers_page.py studies/peers.jsonl docs/peers.md
+frameworks: $(VENV)/.done $(VENV)/frameworks/.done ## one example in PyTorch, Keras, JAX and Flax; fails if a stored number is another one now
+	$(BIN)/python studies/frameworks.py torch $(VENV)/frameworks/now.csv
+	$(VENV)/frameworks/bin/python studies/frameworks.py others $(VENV)/frameworks/now.csv
+	$(BIN)/python studies/frameworks.py compare studies/frameworks.csv $(VENV)/frameworks/now.csv
 scaling: $(VENV)/.done ## how cost grows with users, films and attributes; ten minutes
 	$(BIN)/python studies/scaling.py docs/scaling.md
 clean: ## remove the environment
@@ -84,4 +88,9 @@ $(VENV)/recbole/.done: $(VENV)/.done
 	$(call torch,$(VENV)/recbole/bin)
 	$(call pip,$(VENV)/recbole/bin) recbole==1.2.1 "numpy<2" "pandas<3"
 	$(BIN)/python -m pip download --quiet --no-deps --dest $(VENV)/recbole recbole==1.2.1
+	touch $@
+# TensorFlow, Keras, JAX and Flax: 2 GB, so not in the course's own environment.
+$(VENV)/frameworks/.done: studies/frameworks.txt
+	$(PYTHON) -m venv $(VENV)/frameworks
+	$(call pip,$(VENV)/frameworks/bin) --no-compile -r studies/frameworks.txt
 	touch $@

@@ -308,6 +308,7 @@ CALLS = [raises(ValueError("no")), raises(UnprintableError()), raises(SystemExit
          raises(MemoryError()), *[lambda *_, value=value: value for value in VALUES]]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("name", EXERCISES)
 def test_hostile_answers_get_a_friendly_line(name, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ import random
 import sys
 import threading
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -221,11 +222,14 @@ MEANINGS = {
 
 def code_of(answer: Any) -> Any:
     """The code of a function, a method or a module; None if there is none in Python."""
+    if isinstance(answer, types.FunctionType | types.MethodType):
+        return answer.__code__
+    # By its class: what the object itself is asked for, it may answer with an error.
     kind = type(answer)
     inner = (
         kind.forward if hasattr(kind, "forward") else kind.__call__ if callable(answer) else None
     )
-    return getattr(answer, "__code__", None) or getattr(inner, "__code__", None)
+    return getattr(inner, "__code__", None)
 
 
 def describe_error(error: BaseException, answer: Any) -> str:
