@@ -128,7 +128,7 @@ def page(results: list[tuple[str, bool]]) -> str:
             "",
             "Models are trained in float64. Threads and vector instructions add in another order, "
             "which changes the 16th digit; after training it is still far behind the digits that "
-            "are printed. In float32 it is not (notebook 05).",
+            "are printed.",
             "",
         ]
     )

@@ -102,6 +102,29 @@ def test_every_notebook_has_terms_in_the_glossary(prose):
     assert {pointed_to(row[-1]) for row in TERMS} == set(prose)
 
 
+TEACHING = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+SESSIONS = re.split(r"^### (?=\d\. )", TEACHING.split("\n## Marking")[0], flags=re.M)[1:]
+
+
+@pytest.mark.parametrize("session", SESSIONS, ids=lambda text: text.splitlines()[0])
+def test_a_session_has_ninety_minutes_and_its_exercises_fit(session, prose):
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", session, flags=re.M)
+    assert sum(int(minutes) for minutes, _ in rows) == 90
+    (minutes, names) = next(row for row in rows if row[1].startswith("Exercise"))
+    number = session[0]
+    text = next(text for name, text in prose.items() if name.startswith(f"0{number}"))
+    needed = 0
+    for name in re.findall(rf"0{number}\.\d", names.split(";")[0]):
+        needed += int(re.search(rf"### Exercise {name} .*?, (\d+) minutes\.", text, re.S)[1])
+    assert 0 < needed <= int(minutes)
+    assert "**Often wrong.**" in session and "**Discuss.**" in session
+    assert "*A good answer" in session
+
+
+def test_there_is_a_session_for_every_notebook(prose):
+    assert [text[0] for text in SESSIONS] == sorted(name[1] for name in prose)
+
+
 def test_the_citation_says_what_the_readme_and_the_licence_say():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -104,6 +104,13 @@ class TestWhatWasFound:
         is_said(f"{said}; chance is {percent(mean(liar, 'chance'))}")
 
 
+def test_the_sentence_is_one_that_notebook_01_printed():
+    sentence = re.search(r'As a sentence: \*"(.*?)"\*', TEXT)[1]
+    cells = nbformat.read(ROOT / "notebooks" / "01_background.ipynb", 4).cells
+    printed = [output.get("text", "") for cell in cells for output in cell.get("outputs", [])]
+    assert any(sentence in text for text in printed)
+
+
 @pytest.fixture(scope="module")
 def minutes() -> dict[str, tuple[int, int]]:
     """Notebook -> minutes to read, minutes for its exercises."""
