@@ -287,7 +287,7 @@ def carry_out(
     library: str,
     train: Train,
     trials: dict[str, tuple[str, dict]],
-    also: Sequence[str] = (),
+    also: dict[str, tuple[str, dict]] | None = None,
 ) -> None:
     """Try all settings once, then the best by validation with three seeds, then for longer.
 
@@ -297,7 +297,7 @@ def carry_out(
         library: its name and version.
         train: does one run.
         trials: setting -> model, what `train` gets.
-        also: settings that get the three seeds although they were not chosen.
+        also: what gets the three seeds although it was not chosen, like `trials`.
     """
     parser = argparse.ArgumentParser(description=f"{library} on MovieLens 100K.")
     parser.add_argument("wheel", type=Path, help="the wheel of RecBole 1.2.1: it holds the data")
@@ -321,9 +321,9 @@ def carry_out(
         seconds = options.long
         run_once(library, model, best, train, settings, SEEDS[0], *places, seconds=seconds)
     if options.part in (None, "also"):
-        for name in also:
+        for name, (model, settings) in (also or {}).items():
             for seed in seeds:
-                run_once(library, model, name, train, trials[name][1], seed, *places)
+                run_once(library, model, name, train, settings, seed, *places)
 
 
 def write_ranks(path: Path, line: dict, ranks: dict[str, list[int]]) -> None:

@@ -34,6 +34,9 @@ TRIALS = {
         QUICK | {"rate": 0.003, "counts": MARKOV, "members": 2},
     ),
 }
+ALONE = "rate 0.002, dropout 0.3"  # attention alone
+GAP = "counts inside, control: weights by gap alone"
+ALSO = {ALONE: TRIALS[ALONE], GAP: (MODEL, QUICK | {"counts": MARKOV, "attention": "gap"})}
 
 
 def shuffled_but_latest(split: LeaveOneOutSplit) -> LeaveOneOutSplit:
@@ -108,4 +111,4 @@ def train(
 
 
 if __name__ == "__main__":
-    carry_out("this course", train, TRIALS, also=["rate 0.002, dropout 0.3"])  # attention alone
+    carry_out("this course", train, TRIALS, ALSO)
