@@ -17,7 +17,7 @@ PEER_rectools := "rectools[torch]==0.19.0" pytorch-lightning==2.5.2
 PEER_recbole := recbole==1.2.1
 PEER_all := torch==2.13.0 numpy==1.26.4 pandas==2.3.3 scipy==1.17.1
 # RecBole's wheel also holds the data of the comparison.
-WHEEL := $(VENV)/peers-recbole/recbole-1.2.1-py3-none-any.whl
+PEER_WHEEL := $(VENV)/peers-recbole/recbole-1.2.1-py3-none-any.whl
 pip = $(1)/python -m pip install --disable-pip-version-check --quiet
 # Torch first and alone: what comes after it is content with what is there.
 torch = $(if $(TORCH_INDEX),$(pip) --no-deps --retries 0 --index-url $(TORCH_INDEX) "$(TORCH)" $(locked) 2>/dev/null ||) $(pip) --no-deps "$(TORCH)" $(locked)
@@ -54,12 +54,12 @@ same-numbers: $(VENV)/.done ## run all notebooks twenty times under ten settings
 studies: $(VENV)/.done ## the experiments behind the sentences, over seeds and worlds; what is stored is not run again
 	$(BIN)/python studies/run_all.py
 	$(BIN)/python studies/page.py docs/studies.md
-peers: $(WHEEL) $(PEERS:%=$(VENV)/peers-%/.done) ## our models and three libraries side by side, 60 seconds a run; what is stored is not run again
-	$(BIN)/python studies/peers.py $(WHEEL) studies/peers.jsonl
-	$(VENV)/peers-recbole/bin/python studies/recbole_peers.py $(WHEEL) studies --as-shipped
-	$(BIN)/python studies/peers_tuned.py $(WHEEL) studies
+peers: $(PEER_WHEEL) $(PEERS:%=$(VENV)/peers-%/.done) ## our models and three libraries side by side, 60 seconds a run; what is stored is not run again
+	$(BIN)/python studies/peers.py $(PEER_WHEEL) studies/peers.jsonl
+	$(VENV)/peers-recbole/bin/python studies/recbole_peers.py $(PEER_WHEEL) studies --as-shipped
+	$(BIN)/python studies/peers_tuned.py $(PEER_WHEEL) studies
 	for name in $(PEERS); do \
-	  $(VENV)/peers-$$name/bin/python studies/$${name}_peers.py $(WHEEL) studies || exit 1; done
+	  $(VENV)/peers-$$name/bin/python studies/$${name}_peers.py $(PEER_WHEEL) studies || exit 1; done
 	$(BIN)/python studies/peers_page.py studies docs/peers.md
 scaling: $(VENV)/.done ## how cost grows with users, films and attributes; ten minutes
 	$(BIN)/python studies/scaling.py docs/scaling.md
@@ -92,5 +92,5 @@ $(VENV)/peers-%/.done: $(VENV)/.done
 	$(call torch,$(VENV)/peers-$*/bin)
 	$(call pip,$(VENV)/peers-$*/bin) $(PEER_$*) $(PEER_all)
 	touch $@
-$(WHEEL): $(VENV)/peers-recbole/.done
+$(PEER_WHEEL): $(VENV)/peers-recbole/.done
 	$(BIN)/python -m pip download --quiet --no-deps --dest $(@D) recbole==1.2.1
