@@ -90,28 +90,6 @@ def deletion_curve(model, users: Tensor, items: Tensor, values: Tensor, n_steps:
     return torch.stack(logits, dim=-1)
 
 
-def comprehensiveness(model, users: Tensor, items: Tensor, values: Tensor, k: int = 1) -> Tensor:
-    """What each logit loses without its k largest values: high = they were needed. `(n,)`.
-
-    Formula: logit(all) - logit(all without the top k). Source: DeYoung et al. 2020,
-    arXiv:1911.03429, who take probabilities of a class.
-    """
-    curve = deletion_curve(model, users, items, values, k)
-    return curve[:, 0] - curve[:, k]
-
-
-def sufficiency(model, users: Tensor, items: Tensor, values: Tensor, k: int = 1) -> Tensor:
-    """What each logit loses if only its k largest values stay: low = they are enough. `(n,)`.
-
-    Formula: logit(all) - logit(only the top k). Source: as `comprehensiveness`.
-    """
-    mask = model.mask[items]
-    top = values.masked_fill(~mask, -torch.inf).argsort(dim=-1, descending=True, stable=True)
-    only = torch.zeros_like(mask).scatter(1, top[:, :k], True) & mask
-    with torch.no_grad():
-        return model.attend(users, items).logits - model.attend(users, items, mask=only).logits
-
-
 def jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
     """How far apart two rows of weights are: 0 = equal, log 2 = 0.693 = nothing in common.
 

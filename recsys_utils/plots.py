@@ -24,7 +24,6 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
 
 from .explanation import Explanation
 
@@ -510,35 +509,6 @@ def _reason_in_lines(explanation: Explanation, place: int) -> str:
         n_likes = len(explanation.support[place])
         lines += f"\n{n_likes or 'none'} of your likes"
     return lines
-
-
-def training_curves(
-    histories: Mapping[str, pd.DataFrame],
-    *,
-    title: str,
-    validation_name: str = "validation NDCG@10",
-) -> tuple[Figure, np.ndarray]:
-    """Loss and validation over the epochs, one line for each model; the kept epoch is marked."""
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    palette = sns.color_palette("colorblind", len(histories))
-    for (name, history), colour, style in zip(
-        histories.items(), palette, ["-", "--", "-.", ":"] * 9
-    ):
-        best = history.loc[history["validation"].idxmax()]
-        for ax, column in zip(axes, ("loss", "validation")):
-            ax.plot(history["epoch"], history[column], style, color=colour, label=name)
-            ax.plot(best["epoch"], best[column], "o", color=colour)
-    axes[0].set_ylabel("training loss")
-    axes[1].set_ylabel(validation_name)
-    lines = axes[0].lines[::2]  # each followed by its dot
-    axes[0].legend(lines, histories, frameon=False)
-    for ax in axes:
-        ax.set_xlabel("epoch (dot: the epoch that is kept)")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    sns.despine(fig=fig)
-    fig.suptitle(title, fontsize=11, x=0.01, ha="left")
-    _as_written(fig)
-    return fig, axes
 
 
 def interval_plot(

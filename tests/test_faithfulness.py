@@ -11,14 +11,12 @@ from recsys_utils.explanation import integrated_gradients, leave_one_out
 from recsys_utils.faithfulness import (
     agreement,
     all_answers,
-    comprehensiveness,
     deletion_curve,
     gradient_times_input,
     integrated_gradients_all,
     jensen_shannon,
     leave_one_out_all,
     most_different_weights,
-    sufficiency,
 )
 from recsys_utils.models import AttributeAttentionRecommender
 from recsys_utils.variants import SkipRecommender
@@ -123,24 +121,6 @@ def test_deletion_does_not_change_the_table(model, mask):
     before = model.table.mask.clone()
     deletion_curve(model, USERS, ITEMS, mask.double(), n_steps=3)
     assert torch.equal(model.table.mask, before)
-
-
-@pytest.mark.parametrize("k", [1, 2])
-def test_comprehensiveness_removes_the_top_and_sufficiency_keeps_it(model, mask, k):
-    values = torch.rand(mask.shape, generator=torch.Generator().manual_seed(0)) - 0.5
-    top = values.masked_fill(~mask, -9.0).topk(k, dim=1).indices
-    chosen = torch.zeros_like(mask).scatter(1, top, True) & mask
-    full = model.attend(USERS, ITEMS).logits
-    without = full - model.attend(USERS, ITEMS, mask=mask & ~chosen).logits
-    alone = full - model.attend(USERS, ITEMS, mask=chosen).logits
-    assert torch.allclose(comprehensiveness(model, USERS, ITEMS, values, k), without)
-    assert torch.allclose(sufficiency(model, USERS, ITEMS, values, k), alone)
-
-
-def test_sufficiency_with_more_than_there_is_keeps_all(model, mask):
-    """Empty slots are never added."""
-    loss = sufficiency(model, USERS, ITEMS, mask.double(), k=mask.shape[1])
-    assert torch.allclose(loss, torch.zeros_like(loss), atol=1e-12)
 
 
 def test_jensen_shannon_by_hand():

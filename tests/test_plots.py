@@ -24,7 +24,6 @@ from recsys_utils.plots import (
     readable_on,
     shorten,
     strongest_reasons,
-    training_curves,
 )
 
 
@@ -155,7 +154,6 @@ def name_in_every_figure(name: str) -> list:
     """One figure of each kind with this name wherever names stand."""
     one = Explanation(name, [name, "b"], ["price", "genre"], np.array([0.5, 0.5]),
                       np.array([0.3, -0.1]), 0.0, 0.2)  # fmt: skip
-    history = pd.DataFrame({"epoch": [1, 2], "loss": [2, 1], "validation": [0.1, 0.2]})
     interval = pd.DataFrame({"mean": [1.0], "low": [0.5], "high": [2.0]}, index=[name])
     _, own = plt.subplots()  # made outside, as in notebooks with several panels
     return [
@@ -163,7 +161,6 @@ def name_in_every_figure(name: str) -> list:
         heatmap(np.eye(2), [name, "b"], [name, "c"], title=name, ax=own)[0],
         explanations_heatmap([one], title=name, kind="contributions")[0],
         explanation_bars(one, {name: np.array([0.1, 0.2])}, title=name)[0],
-        training_curves({name: history}, title=name)[0],
         interval_plot(interval, title=name, value_name=name)[0],
     ]
 
@@ -277,13 +274,6 @@ def test_no_line_runs_through_a_number_of_the_bars_and_all_are_inside():
                 assert not box.x0 - 1 < place < box.x1 + 1, text.get_text()
             frame = ax.get_window_extent()
             assert frame.x0 < box.x0 and box.x1 < frame.x1
-
-
-def test_curves_mark_the_best_epoch():
-    history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3, 2, 1], "validation": [0.1, 0.3, 0.2]})
-    _, axes = training_curves({"model": history}, title="t")
-    dot = axes[1].lines[1]
-    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (2, 0.3)
 
 
 def test_intervals_are_drawn_from_low_to_high_in_the_given_order():
