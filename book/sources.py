@@ -145,6 +145,9 @@ def to_the_repository(text: str, path: Path, address: str | None) -> str:
         is_page = (ROOT / there).is_file() and there.as_posix().startswith(PAGES)
         if is_page:
             return found[0]
+        if there.as_posix() == "book/pick/index.html":  # `make site` writes it afterwards
+            page = Path(os.path.relpath("pick/index.html", path.parent)).as_posix()
+            return f'<a href="{page}">{words}</a>'
         if there.as_posix() == "notebooks/solutions":
             page = Path(os.path.relpath("book/solutions.md", path.parent)).as_posix()
             return f"[{words}]({page})"

@@ -432,6 +432,83 @@ def _weight_bars(ax: Axes, places: np.ndarray, weights: np.ndarray) -> None:
     ax.set_xlabel(f"weight\n(dashed: equal weights, 1/{len(weights)})", fontsize=FONT_SIZE)
 
 
+def strongest_reasons(
+    explanations: Sequence[Explanation], n_reasons: int = 3, *, title: str
+) -> tuple[Figure, Axes]:
+    """A few films in large type: their strongest reasons and what all others add up to.
+
+    Also to be read on a phone: the title stands above its row, names are never cut. Colours are
+    those of contributions, symmetric about 0. Base and the numbers of a row add up to the score.
+
+    Args:
+        explanations: a few films, at least one.
+        n_reasons: how many of each are named, the largest contribution (either sign) first.
+        title: a sentence that says what is seen.
+
+    Raises:
+        ValueError: no explanations, or a film with too few attributes to fill the columns.
+    """
+    if not len(explanations):
+        raise ValueError("no explanations: at least one is needed")
+    shape = (len(explanations), n_reasons + 1)
+    values, texts = np.zeros(shape), np.full(shape, "", dtype=object)
+    for row, explanation in enumerate(explanations):
+        n_others = len(explanation.names) - n_reasons
+        if n_others < 1:
+            raise ValueError(
+                f"{explanation.label} has {len(explanation.names)} attributes, "
+                f"expected more than n_reasons = {n_reasons}"
+            )
+        order = np.argsort(-np.abs(explanation.contributions), kind="stable")
+        for column, place in enumerate(order[:n_reasons]):
+            values[row, column] = explanation.contributions[place]
+            texts[row, column] = _reason_in_lines(explanation, place)
+        values[row, -1] = explanation.contributions[order[n_reasons:]].sum()
+        texts[row, -1] = f"{n_others} more"
+    wide, narrow, pitch, size = 1.62, 0.95, 1.35, 12  # inches; points
+    edges = np.append(wide * np.arange(n_reasons + 1), wide * n_reasons + narrow)
+    figure, ax = plt.subplots(
+        figsize=(edges[-1] + 0.2, 1.4 + pitch * len(values)), layout="constrained"
+    )
+    limit = float(np.abs(values).max()) or 1.0
+    colours = plt.get_cmap("PuOr")
+    for row, explanation in enumerate(explanations):
+        top = pitch * row
+        ax.text(0, top + 0.25, explanation.label, fontsize=size, fontweight="bold", va="center")
+        for column, value in enumerate(values[row]):
+            colour = colours(0.5 + 0.5 * value / limit)
+            left, width = edges[column], edges[column + 1] - edges[column]
+            ax.add_patch(
+                plt.Rectangle((left, top + 0.4), width, 0.85, facecolor=colour, edgecolor="white")
+            )
+            number = f"{round(value, 2) + 0.0:+.2f}"  # + 0.0: no "-0.00"
+            ax.text(
+                left + width / 2, top + 0.82, f"{texts[row, column]}\n{number}", ha="center",
+                va="center", fontsize=size - 1, color=readable_on(colour), linespacing=1.15,
+            )  # fmt: skip
+    ax.set_xlim(0, edges[-1])
+    ax.set_ylim(pitch * len(values), 0)
+    ax.set_axis_off()
+    ax.set_title(title, fontsize=size + 1, loc="left")
+    scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), colours)
+    bar = figure.colorbar(scale, ax=ax, orientation="horizontal", aspect=40, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label("against the film  ←  contribution (logits)  →  for the film", fontsize=size - 1)
+    _as_written(ax, bar.ax)
+    return figure, ax
+
+
+def _reason_in_lines(explanation: Explanation, place: int) -> str:
+    """A reason and its support, in lines that fit a wide cell."""
+    if explanation.fields[place] == "film":
+        return "the film itself"
+    lines = textwrap.fill(explanation.names[place], 17, break_long_words=False)
+    if explanation.support is not None:
+        n_likes = len(explanation.support[place])
+        lines += f"\n{n_likes or 'none'} of your likes"
+    return lines
+
+
 def training_curves(
     histories: Mapping[str, pd.DataFrame],
     *,

@@ -23,6 +23,7 @@ from recsys_utils.plots import (
     interval_plot,
     readable_on,
     shorten,
+    strongest_reasons,
     training_curves,
 )
 
@@ -351,3 +352,37 @@ def test_bars_show_the_two_parts_of_a_contribution_unless_others_are_asked_for()
     assert ticks == ["the film itself", "director: Ann Lee (1)", "genre: Crime (2)"]
     _, axes = explanation_bars(explained(), {"leave-one-out": np.zeros(3)}, title="t")
     assert [ax.get_xlabel() for ax in axes[1:]] == ["contribution (logits)", "leave-one-out"]
+
+
+def test_the_strongest_reasons_come_first_and_the_others_are_added_up():
+    fig, ax = strongest_reasons([FILMS[1]], n_reasons=2, title="t")
+    title, *cells = texts(ax)
+    assert title == "B (1980)"
+    assert cells == ["the film itself\n-0.10", "1980s\n-0.10", "3 more\n+0.20"]
+    assert fig.axes[1].get_xlim() == pytest.approx((-0.2, 0.2))
+    colours = [patch.get_facecolor() for patch in ax.patches]
+    assert colours[0] == colours[1] and colours[2] == plt.get_cmap("PuOr")(1.0)
+
+
+def test_a_reason_says_how_many_likes_support_it_and_long_names_fit_their_cells():
+    names = ["Arnold Schwarzenegger", "Action", "1990s", "Quentin Tarantino"]
+    support = [["X (1990)"], ["X (1990)", "Y (1991)"], [], []]
+    values = np.array([0.4, 0.3, 0.2, 0.1])
+    explanation = Explanation("A (1990)", names, ["actor", "genre", "decade", "director"],
+                              values, values, 0.0, 1.0, support=support)  # fmt: skip
+    fig, ax = strongest_reasons([explanation], title="t")
+    fig.draw_without_rendering()
+    first, second, third, _ = ax.texts[1:]
+    assert first.get_text() == "Arnold\nSchwarzenegger\n1 of your likes\n+0.40"
+    assert "2 of your likes" in second.get_text() and "none of your likes" in third.get_text()
+    for cell, text in zip(ax.patches, ax.texts[1:]):
+        inside, outside = text.get_window_extent(), cell.get_window_extent()
+        assert outside.x0 < inside.x0 and inside.x1 < outside.x1
+        assert outside.y0 < inside.y0 and inside.y1 < outside.y1
+
+
+def test_films_with_too_few_attributes_for_the_columns_are_refused():
+    with pytest.raises(ValueError, match="no explanations"):
+        strongest_reasons([], title="t")
+    with pytest.raises(ValueError, match=r"A \(1990\) has 3 attributes, expected more than n_reas"):
+        strongest_reasons([FILMS[0]], title="t")

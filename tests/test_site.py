@@ -273,6 +273,11 @@ def test_launch_buttons_come_from_the_workflows_environment(npm, tmp_path):
         ("[a](../recsys_utils/models.py)", "a", "[a](AT/tree/HEAD/recsys_utils/models.py)"),
         ("[a](solutions)", "[a](../book/solutions.md)", "[a](../book/solutions.md)"),
         ("[a](../data)", "a", "[a](AT/tree/HEAD/data)"),
+        (
+            "[a](../book/pick/index.html)",
+            '<a href="../pick/index.html">a</a>',
+            '<a href="../pick/index.html">a</a>',
+        ),
         ("[a](../README.md#start)", None, None),
         ("[a](https://arxiv.org/abs/1706.03762)", None, None),
         ("`[a](nowhere)`", None, None),
