@@ -118,6 +118,17 @@ SHOWN = {
         ["AUC", "distance of weights", "true by weight", "true by contribution", "chance"],
         None,
     ),
+    "frozen_weights": (
+        [
+            "AUC",
+            "distance from the honest weights",
+            "true by weight",
+            "true by contribution",
+            "always the commonest",
+            "chance",
+        ],
+        None,
+    ),
     "next_film": (["validation", "NDCG@10", "HR@10"], "self-attention"),
     "latest_film": (
         [

@@ -19,6 +19,7 @@ NAMES = [
     "steps_and_seconds",
     "five_models",
     "adversary",
+    "frozen_weights",
     "next_film",
     "latest_film",
     "carries_over",
