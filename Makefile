@@ -17,7 +17,7 @@ locked = $(if $(LOCK),--constraint $(LOCK))
 # One thread: faster for models this small, and the same on every machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help lab test test-browser lint notebooks class-set site budget same-numbers studies peers frameworks scaling clean
+.PHONY: help lab test test-browser lint notebooks class-set site slides budget same-numbers studies peers frameworks scaling clean
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 lab: $(VENV)/.done ## open JupyterLab on the notebooks
@@ -27,7 +27,7 @@ doctor: ## say whether everything is here that the course needs, and what to do
 test: $(VENV)/.done ## run all tests and all notebooks, and compare their outputs
 	$(BIN)/python -m pytest
 test-browser: $(VENV)/.browser ## test the book, its page and JupyterLab in Chromium (Debian: apt install chromium npm)
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser --timeout=600
 lint: $(VENV)/.done ## check the style of code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,6 +39,8 @@ site: $(VENV)/npm/.done ## write the course as a book to site/html, with the pag
 	rm -rf site
 	BOOK_NPM=$(VENV)/npm $(BIN)/python -m sphinx -qW --keep-going -c book . site/html
 	$(BIN)/python book/pick/export.py site/html/pick
+slides: $(VENV)/npm/.done ## write slides of all notebooks to the folder slides; they need no network
+	BOOK_NPM=$(VENV)/npm $(BIN)/python book/slides/make.py slides notebooks/*.ipynb
 budget: $(VENV)/.done ## measure seconds and memory of all notebooks; fails over the promise
 	$(BIN)/python scripts/budget.py docs/budget.md
 same-numbers: $(VENV)/.done ## run all notebooks twenty times under ten settings; 90 minutes
@@ -74,11 +76,11 @@ $(VENV)/.done: pyproject.toml $(LOCK)
 $(VENV)/.browser: $(VENV)/.done $(VENV)/npm/.done
 	$(call pip,$(BIN)) $(locked) -e ".[browser]"
 	touch $@
-# Formulas, diagrams, and a search for barriers. Only the packages, not what they were made from.
+# Formulas, diagrams, slides, and a search for barriers. Only the packages, not what they were made from.
 $(VENV)/npm/.done: $(VENV)/.done
 	rm -rf $(VENV)/npm && mkdir -p $(VENV)/npm
-	cd $(VENV)/npm && npm pack --silent mathjax@3.2.2 mermaid@11.12.1 axe-core@4.14.1
-	cd $(VENV)/npm && for name in mathjax mermaid axe-core; do \
+	cd $(VENV)/npm && npm pack --silent mathjax@3.2.2 mermaid@11.12.1 reveal.js@5.2.1 axe-core@4.14.1
+	cd $(VENV)/npm && for name in mathjax mermaid reveal.js axe-core; do \
 	  mkdir -p $$name && tar -xzf $$name-*.tgz --strip-components=1 -C $$name || exit 1; done
 	touch $@
 # RecBole wants older libraries than this course. Its wheel also holds the data.

@@ -113,6 +113,15 @@ def add_mermaid(app, pagename, templatename, context, doctree):
         app.add_js_file("mermaid.js", priority=400)
 
 
+def lead_to_colab(app, pagename, templatename, context, doctree):
+    """The branch whose notebooks install the course: see scripts/colab.py."""
+    branch = app.config.html_theme_options.get("repository_branch")
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if button["text"] == "Colab":
+                button["url"] = button["url"].replace(f"/blob/{branch}/", "/blob/colab/", 1)
+
+
 def finish(app, error):
     """After the build: the scripts from npm, and the front page under the name people expect."""
     if error:
@@ -132,4 +141,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", sources.as_restructured_text, priority=400)
     app.connect("doctree-resolved", sources.link_terms)
     app.connect("html-page-context", add_mermaid)
+    app.connect("html-page-context", lead_to_colab, priority=900)  # after the theme's buttons
     app.connect("build-finished", finish)

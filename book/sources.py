@@ -70,7 +70,7 @@ def prepare(app, docname: str, content: list[str]) -> None:
     if path.parts[0] != "book":
         text = to_the_repository(text, path, address)
     if docname == "README":
-        title, rest = text.split("\n", 1)
+        title, rest = without_badges(text).split("\n", 1)
         text = "\n".join([title, PICK, rest, CONTENTS])
     if docname == "docs/glossary":
         text = as_glossary(text)
@@ -80,6 +80,11 @@ def prepare(app, docname: str, content: list[str]) -> None:
     if docname == "book/api":
         text += "".join(modules())
     content[0] = text
+
+
+def without_badges(text: str) -> str:
+    """README without what scripts/badges.py adds: pictures from elsewhere, the book's own links."""
+    return re.sub(r"^\[!\[.*\n", "", text, flags=re.M)
 
 
 # --- Notebooks -----------------------------------------------------------------------------------

@@ -1,16 +1,37 @@
 """Training: one loop, two losses, early stopping, and a new user after training. Notebook 05."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from IPython.display import display
 from torch import Tensor, nn
 from tqdm.auto import tqdm
+from tqdm.notebook import tqdm_notebook
 
 from .evaluation import ndcg, target_ranks
 from .splits import LeaveOneOutSplit, RatedPairs
+
+
+@contextmanager
+def progress_bar(epochs: int, shown: bool) -> Iterator[tqdm]:
+    """A bar while training runs; afterwards nothing of it is left in the notebook.
+
+    A closed widget leaves its view behind, and after a reload JupyterLab says in its place "Error
+    displaying widget: model not found". So the view becomes an empty text.
+    """
+    is_widget = shown and issubclass(tqdm, tqdm_notebook)
+    options = {"display": False} if is_widget else {}
+    with tqdm(total=epochs, desc="epochs", disable=not shown, leave=False, **options) as bar:
+        view = display(bar.container, display_id=True) if is_widget else None
+        try:
+            yield bar
+        finally:
+            if view:
+                view.update({"text/plain": ""}, raw=True)
 
 
 def train(
@@ -46,7 +67,7 @@ def train(
     )
     generator = torch.Generator().manual_seed(seed)
     history, best, best_state = [], -float("inf"), None
-    with tqdm(total=epochs, desc="epochs", disable=not progress, leave=False) as bar:
+    with progress_bar(epochs, progress) as bar:
         for epoch in range(epochs):
             model.train()
             losses = []

@@ -115,6 +115,23 @@ class Person(NamedTuple):
         return Outcome(score, rank, replace(full, **changed))
 
 
+def left_out(full: Explanation, kept: Sequence[bool]) -> str:
+    """What does not count, or what does, whichever can be read at a glance.
+
+    "Without its director Michael Mann"; "With only its genre crime"; "Without 3 of its 7
+    attributes"; "Without any attribute".
+    """
+    missing = [full.says(i) for i, keep in enumerate(kept) if not keep]
+    left = [full.says(i) for i, keep in enumerate(kept) if keep]
+    if not left:
+        return "Without any attribute"
+    if len(missing) <= 2:
+        return f"Without {' and '.join(missing)}"
+    if len(left) <= 2:
+        return f"With only {' and '.join(left)}"
+    return f"Without {len(missing)} of its {len(kept)} attributes"
+
+
 def in_words(full: Outcome, now: Outcome, kept: Sequence[bool], n_films: int) -> list[str]:
     """Lines of text: score and rank of a film, what changed, and why it is recommended.
 
@@ -133,11 +150,10 @@ def in_words(full: Outcome, now: Outcome, kept: Sequence[bool], n_films: int) ->
             f"Score {now.score:.3f} = base {base:.3f} + for everybody {everybody:+.3f} "
             f"+ for you {yours:+.3f}. Rank {now.rank} of {n_films} films."
         ]
-    missing = [full.explanation.says(i) for i, keep in enumerate(kept) if not keep]
-    if missing:
+    if not all(kept):
         change = round(now.score - full.score, 3) + 0.0  # + 0.0: no "-0.000"
         lines.append(
-            f"Without {' and '.join(missing)}: score from {full.score:.3f} to {now.score:.3f} "
+            f"{left_out(full.explanation, kept)}: score from {full.score:.3f} to {now.score:.3f} "
             f"({change:+.3f}), rank from {full.rank} to {now.rank}."
         )
     if why is None:

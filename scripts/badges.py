@@ -16,18 +16,27 @@ MARKER = "<!-- launch -->\n"
 BADGE = "https://img.shields.io/badge/"
 
 
+def owner_and_name(address: str) -> tuple[str, str]:
+    """The two parts of the address of a repository.
+
+    Raises:
+        ValueError: not an address of this form.
+    """
+    found = re.fullmatch(ADDRESS, address)
+    if not found or address.endswith(".git"):
+        raise ValueError(f"expected https://github.com/OWNER/NAME, got {address!r}")
+    return found.groups()
+
+
 def with_address(text: str, address: str) -> str:
     """The text of README with the address, in place of an older one.
 
     Raises:
         ValueError: not an address of this form, or README has no marker.
     """
-    found = re.fullmatch(ADDRESS, address)
-    if not found or address.endswith(".git"):
-        raise ValueError(f"expected https://github.com/OWNER/NAME, got {address!r}")
+    owner, name = owner_and_name(address)
     if MARKER not in text:
         raise ValueError(f"README.md has no line {MARKER.strip()!r}: badges go below it")
-    owner, name = found.groups()
     book = f"https://{owner}.github.io/{name}/"
     binder = f"https://mybinder.org/v2/gh/{owner}/{name}/main?urlpath=lab/tree/README.md"
     badges = {

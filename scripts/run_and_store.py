@@ -46,7 +46,7 @@ def clean_outputs(outputs: list) -> list:
     """
     kept = []
     for output in outputs:
-        if WIDGET in output.get("data", {}):
+        if WIDGET in output.get("data", {}) or output.get("data") == {"text/plain": ""}:
             continue
         if "image/png" in output.get("data", {}):
             output.data["image/png"] = smaller_png(output.data["image/png"])

@@ -1,12 +1,14 @@
 """README gets its badges from one script, and looks finished without them."""
 
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 ONE = "https://github.com/ada-l/explained"
 OTHER = "https://github.com/Grace9/re.com_mender"
 
@@ -54,6 +56,21 @@ def test_a_second_run_changes_nothing_and_a_new_address_replaces_the_old_one(scr
 def test_what_is_no_address_of_a_repository_is_refused(script, address):
     with pytest.raises(ValueError, match=r"expected https://github\.com/OWNER/NAME, got"):
         script.with_address(README, address)
+
+
+def test_the_book_leaves_the_badges_out(script):
+    """They are pictures from elsewhere; the book loads nothing from elsewhere."""
+    sys.path.insert(0, str(ROOT / "book"))
+    try:
+        without_badges = import_module("sources").without_badges
+    finally:
+        sys.path.remove(str(ROOT / "book"))
+    changed = script.with_address(README, ONE)
+    assert "img.shields.io" in changed
+    assert without_badges(changed) == script.with_address(README, ONE).replace(
+        changed.split("<!-- launch -->\n")[1].split("\n\n")[0] + "\n", ""
+    )
+    assert "![Heatmap" in without_badges(changed), "a picture of the course stays"
 
 
 def test_a_readme_without_the_marker_is_refused(script):

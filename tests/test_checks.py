@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import io
 import itertools
 import json
 import os
@@ -973,3 +974,43 @@ def test_no_answer_of_the_catalogue_stands_in_the_package():
         tree = ast.parse((HERE / "answers" / f"answers_{notebook}.py").read_text(encoding="utf-8"))
         used = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         assert not any(name.startswith("recsys_utils.checks") for name in used)
+
+
+class TestWhatIsSaid:
+    def test_in_a_notebook_right_is_green_and_wrong_is_red(self, monkeypatch):
+        def right(query, key, value):
+            scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
+            weights = torch.softmax(scores, dim=-1)
+            return weights @ value, weights
+
+        stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+        monkeypatch.setattr(sys, "stdout", stream)
+        checks.check("03.1", right)
+        checks.check("03.1", lambda query, key, value: query)
+        checks.check("03.1", ...)
+        said = [line for line in stream.getvalue().splitlines() if " 03.1 " in line]
+        assert said[0].startswith("\x1b[32m✓ 03.1 ") and said[0].endswith(": right.\x1b[0m")
+        assert said[1].startswith("\x1b[31m✗ 03.1 ") and said[1].endswith(": not yet.\x1b[0m")
+        assert said[2].startswith("○ 03.1 ")
+
+    def test_elsewhere_there_are_no_colours(self, capsys):
+        checks.check("03.1", lambda query, key, value: query)
+        assert "\x1b" not in capsys.readouterr().out
+
+    def test_after_a_wrong_measurement_the_right_one_is_not_told(self):
+        predicting = [exercise for exercise in EXERCISES.values() if exercise.predict]
+        assert len(predicting) >= 4
+        for exercise in predicting:
+            (status, message), _ = checks.verdict(exercise, 0.123456, 0.5)
+            assert status == "not yet" and "0.123" in message, exercise.id
+            assert "expected:" not in message, exercise.id
+
+    def test_a_librarys_warning_is_not_what_the_answer_printed(self, capsys):
+        def answer(query, key, value):
+            warnings.warn("of a library", stacklevel=1)
+            print("of the answer")
+            return query
+
+        checks.check("03.1", answer)
+        out = capsys.readouterr().out
+        assert "of the answer" in out and "of a library" not in out

@@ -50,7 +50,9 @@ def solutions(path: Path):
 
 
 def output(cell) -> str:
-    return "".join(part.get("text", "") for part in cell.outputs)
+    """What was printed, without colours."""
+    text = "".join(part.get("text", "") for part in cell.outputs)
+    return re.sub(r"\x1b\[\d+m", "", text)
 
 
 def run(*sources: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from plain import Plainness, plainness
+from plain import Plainness, plainness, visible_code
 
 ROOT = Path(__file__).parents[1]
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -84,6 +84,22 @@ def test_hidden_code_is_folded_in_jupyter_and_on_web_pages(book):
         assert folded == ("hide-input" in tags(cell)), cell.source
 
 
+def test_nothing_of_a_progress_bar_is_stored():
+    """Neither a widget, which JupyterLab would look for, nor the empty text that is left of one."""
+    script = import_module("run_and_store")
+    widget = {script.WIDGET: {"model_id": "1"}, "text/plain": "bar"}
+    bars = [
+        nbformat.v4.new_output("display_data", data=data) for data in (widget, {"text/plain": ""})
+    ]
+    assert script.clean_outputs(bars) == []
+
+
+def test_no_stored_output_looks_for_a_widget(book):
+    script = import_module("run_and_store")
+    for cell in code(book):
+        assert not [output for output in cell.outputs if script.WIDGET in output.get("data", {})]
+
+
 def test_what_was_printed_stands_in_one_piece():
     """A kernel sends it in pieces, cut by chance."""
     script = import_module("run_and_store")
@@ -105,6 +121,12 @@ def test_the_file_is_small(book):
 def test_its_code_is_plain(book):
     for name, found, limit in zip(PLAIN._fields, plainness(book), PLAIN):
         assert found <= limit, f"{name}: {found:.1f}, at most {limit}"
+
+
+def test_its_lines_of_code_fit_a_window_of_1024_pixels(book):
+    """Else nearly every cell scrolls sideways in JupyterLab."""
+    for source in visible_code(book):
+        assert not [line for line in source.splitlines() if len(line) > 79]
 
 
 def test_imports_are_in_the_first_code_cell(book):

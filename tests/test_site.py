@@ -263,7 +263,7 @@ def test_launch_buttons_come_from_the_workflows_environment(npm, tmp_path):
         f"https://mybinder.org/v2/gh/ada-l/explained/main?urlpath=lab/tree/{book}",
         "https://hub.example.org/hub/user-redirect/git-pull?repo=https%3A//github.com/ada-l/"
         f"explained&urlpath=lab/tree/explained/{book}&branch=main",
-        f"https://colab.research.google.com/github/ada-l/explained/blob/main/{book}",
+        f"https://colab.research.google.com/github/ada-l/explained/blob/colab/{book}",
     ]
 
 

@@ -3,7 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from tqdm.notebook import tqdm_notebook
 
+from recsys_utils import training
 from recsys_utils.training import train
 
 NAN = float("nan")
@@ -70,3 +72,30 @@ def test_a_validation_that_is_no_number_says_that_there_may_be_no_pairs(value):
 def test_at_least_one_epoch_is_trained(epochs):
     with pytest.raises(ValueError, match=f"epochs must be at least 1, got {epochs}"):
         run(OneNumber(), epochs=epochs)
+
+
+def test_of_the_progress_bar_an_empty_text_is_left(monkeypatch):
+    """Not its widget, also if training is stopped: JupyterLab would look for it after a reload."""
+    shown, left = [], []
+
+    class View:
+        def update(self, data, *, raw):
+            assert raw
+            left.append(data)
+
+    def display(container, *, display_id):
+        assert display_id
+        shown.append(type(container).__name__)
+        return View()
+
+    monkeypatch.setattr(training, "display", display)
+    monkeypatch.setattr(training, "tqdm", tqdm_notebook)
+    with training.progress_bar(2, True) as bar:
+        assert not left
+        bar.update(2)
+    with pytest.raises(KeyboardInterrupt), training.progress_bar(2, True):
+        raise KeyboardInterrupt
+    assert shown == ["TqdmHBox"] * 2 and left == [{"text/plain": ""}] * 2
+    with training.progress_bar(2, False):
+        pass
+    assert len(shown) == 2, "nothing at all with progress=False"

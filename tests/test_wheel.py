@@ -76,7 +76,8 @@ def elsewhere(tmp_path) -> Path:
 def test_the_wheel_carries_every_module_and_the_data_byte_for_byte(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        for path in (ROOT / "recsys_utils").rglob("*.py"):
+        modules = [*(ROOT / "recsys_utils").rglob("*.py")]
+        for path in [*modules, ROOT / "recsys_utils" / "explorer.css"]:
             assert path.relative_to(ROOT).as_posix() in names
         for name in ("movies.csv", "ratings.csv", "README.md"):
             carried = archive.read(f"recsys_utils/course_data/{name}")

@@ -289,10 +289,9 @@ function showOutcome() {
   $("equation").textContent =
     `Score ${number(now.score, 3)} = base ${number(now.base, 3)} + for everybody ` +
     `${signed(everybody, 3)} + for you ${signed(yours, 3)}. Rank ${rank(now.score)} of ${nFilms}.`;
-  const left = kept.flatMap((keeps, i) => (keeps ? [] : [says(full, i)]));
   $("change").textContent = isWhole
     ? ""
-    : `Without ${left.join(" and ")}: score from ${number(full.score, 3)} to ` +
+    : `${leftOut(full, kept)}: score from ${number(full.score, 3)} to ` +
       `${number(now.score, 3)} (${signed(now.score - full.score, 3)}), rank from ` +
       `${rank(full.score)} to ${rank(now.score)}.`;
   $("all").hidden = isWhole;
@@ -303,6 +302,16 @@ function showOutcome() {
       place.textContent = kept[i] ? shown(now[order[column]][i], order[column]) : "left out";
     });
   });
+}
+
+// What does not count, or what does, whichever can be read at a glance: as `left_out` in what_if.py.
+function leftOut(explanation, kept) {
+  const said = (keeps) => explanation.names.flatMap((_, i) => (kept[i] === keeps ? [says(explanation, i)] : []));
+  const [missing, left] = [said(false), said(true)];
+  if (left.length === 0) return "Without any attribute";
+  if (missing.length <= 2) return `Without ${missing.join(" and ")}`;
+  if (left.length <= 2) return `With only ${left.join(" and ")}`;
+  return `Without ${missing.length} of its ${kept.length} attributes`;
 }
 
 function tickAll() {

@@ -18,6 +18,7 @@ from .running import Stop, describe_error, run_guarded
 
 NOTEBOOKS = sorted(path.stem[-2:] for path in Path(__file__).parent.glob("exercises_[0-9]*.py"))
 SIGNS = {"right": "✓", "not yet": "✗", "not tried yet": "○"}
+COLOURS = {"right": 32, "not yet": 31}  # of terminals and notebooks: green, red
 _hints_shown: dict[str, int] = {}
 _hint_about_last_try: dict[str, str] = {}
 
@@ -37,6 +38,13 @@ def _say(text: str) -> None:
         text = text.replace("✓", "[x]").replace("✗", "[-]").replace("○", "[ ]")
         text = text.encode(encoding, errors="replace").decode(encoding)
     print(text)
+
+
+def _coloured(text: str, status: str) -> str:
+    """Green if right, red if not yet: in a notebook, which shows colours, and only there."""
+    if status in COLOURS and type(sys.stdout).__module__.startswith("ipykernel"):
+        return f"\x1b[{COLOURS[status]}m{text}\x1b[0m"
+    return text
 
 
 def _find(name: Any) -> Exercise | None:
@@ -102,7 +110,7 @@ def check(name: str, answer: Any, prediction: Any = ...) -> None:
     result, printed = verdict(exercise, answer, prediction)
     status, message = result
     _hint_about_last_try[exercise.id] = getattr(result, "hint", "")
-    lines = [f"{SIGNS[status]} {exercise.id} {exercise.title}: {status}."]
+    lines = [_coloured(f"{SIGNS[status]} {exercise.id} {exercise.title}: {status}.", status)]
     if message:
         lines.append("  " + message.replace("\n", "\n  "))
     if printed.strip() and status != "not tried yet":

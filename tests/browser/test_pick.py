@@ -189,8 +189,13 @@ def test_without_an_attribute_score_rank_and_sentence_change(opened):
     change = page.locator("#change").text_content()
     assert change.startswith("Without its director") and "rank from 1 to" in change
     assert set(row.locator(".number").all_text_contents()) == {"left out"}
-    for box in page.locator("#attributes input").all():
+    boxes = page.locator("#attributes input").all()
+    said = []  # the words of left_out in what_if.py: short, however much is left out
+    for box in boxes:
         box.uncheck()
+        said.append(page.locator("#change").text_content().split(":")[0])
+    assert said[2] == f"Without 3 of its {len(boxes)} attributes"
+    assert said[-2].startswith("With only ") and said[-1] == "Without any attribute"
     assert "only the base counts" in page.locator("#sentence").text_content()
     page.locator("#all").click()
     for name, text in words.items():
