@@ -435,14 +435,16 @@ def _weight_bars(ax: Axes, places: np.ndarray, weights: np.ndarray) -> None:
 def strongest_reasons(
     explanations: Sequence[Explanation], n_reasons: int = 3, *, title: str
 ) -> tuple[Figure, Axes]:
-    """A few films in large type: their strongest reasons and what all others add up to.
+    """A few films in large type: what speaks for them for you, and what all the rest adds up to.
 
-    Also to be read on a phone: the title stands above its row, names are never cut. Colours are
-    those of contributions, symmetric about 0. Base and the numbers of a row add up to the score.
+    The numbers are the parts for you; where there is no average user, whole contributions (the
+    label of the colours says which). Also to be read on a phone: the title stands above its row,
+    names are never cut. Colours are symmetric about 0. Base, what everybody gets and the numbers of
+    a row add up to the score.
 
     Args:
         explanations: a few films, at least one.
-        n_reasons: how many of each are named, the largest contribution (either sign) first.
+        n_reasons: how many of each are named, the largest part (either sign) first.
         title: a sentence that says what is seen.
 
     Raises:
@@ -459,11 +461,11 @@ def strongest_reasons(
                 f"{explanation.label} has {len(explanation.names)} attributes, "
                 f"expected more than n_reasons = {n_reasons}"
             )
-        order = np.argsort(-np.abs(explanation.contributions), kind="stable")
+        order = np.argsort(-np.abs(explanation.yours), kind="stable")
         for column, place in enumerate(order[:n_reasons]):
-            values[row, column] = explanation.contributions[place]
+            values[row, column] = explanation.yours[place]
             texts[row, column] = _reason_in_lines(explanation, place)
-        values[row, -1] = explanation.contributions[order[n_reasons:]].sum()
+        values[row, -1] = explanation.yours[order[n_reasons:]].sum()
         texts[row, -1] = f"{n_others} more"
     wide, narrow, pitch, size = 1.62, 0.95, 1.35, 12  # inches; points
     edges = np.append(wide * np.arange(n_reasons + 1), wide * n_reasons + narrow)
@@ -493,7 +495,8 @@ def strongest_reasons(
     scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), colours)
     bar = figure.colorbar(scale, ax=ax, orientation="horizontal", aspect=40, pad=0.02)
     bar.outline.set_visible(False)
-    bar.set_label("against the film  ←  contribution (logits)  →  for the film", fontsize=size - 1)
+    drawn = "contribution" if explanations[0].everybody is None else "part for you"
+    bar.set_label(f"against the film  ←  {drawn} (logits)  →  for the film", fontsize=size - 1)
     _as_written(ax, bar.ax)
     return figure, ax
 

@@ -364,6 +364,19 @@ def test_the_strongest_reasons_come_first_and_the_others_are_added_up():
     assert colours[0] == colours[1] and colours[2] == plt.get_cmap("PuOr")(1.0)
 
 
+def test_only_the_part_for_you_is_drawn_where_everybodys_part_is_known():
+    whole = np.array([0.5, 0.4, 0.1])
+    everybody = np.array([0.5, 0.1, 0.0])
+    explanation = Explanation("A (1990)", ["Ann Lee", "Drama", "1990s"],
+                              ["director", "genre", "decade"], whole, whole, 0.0, 1.0,
+                              everybody=everybody)  # fmt: skip
+    fig, ax = strongest_reasons([explanation], n_reasons=2, title="t")
+    assert texts(ax)[1:] == ["Drama\n+0.30", "1990s\n+0.10", "1 more\n+0.00"]
+    assert "part for you" in fig.axes[1].get_xlabel()
+    fig, _ = strongest_reasons([FILMS[1]], n_reasons=2, title="t")
+    assert "contribution" in fig.axes[1].get_xlabel()
+
+
 def test_a_reason_says_how_many_likes_support_it_and_long_names_fit_their_cells():
     names = ["Arnold Schwarzenegger", "Action", "1990s", "Quentin Tarantino"]
     support = [["X (1990)"], ["X (1990)", "Y (1991)"], [], []]
