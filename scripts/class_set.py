@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parents[1]
-WHOLE = ["recsys_utils", "data", "studies", "docs/glossary.md", "docs/studies.md",
+WHOLE = ["recsys_utils", "data", "studies", "docs/glossary.md", "docs/peers.md", "docs/studies.md",
          "notebooks/images", "notebooks/ledger.csv", "notebooks/evidence.json",
          "LICENSE", "requirements.lock"]  # fmt: skip
 TARGETS = {"help", "lab", "doctor", "studies", "clean", "$(VENV)/.done"}  # that work without us
