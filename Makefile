@@ -10,6 +10,14 @@ ifeq ($(shell uname -s),Linux)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 endif
 BIN := $(VENV)/bin
+# Each library wants older libraries than this course (Python 3.11 or 3.12), and not the same ones.
+PEERS := replay rectools recbole
+PEER_replay := "replay-rec[torch]==0.22.0" lightning==2.6.6
+PEER_rectools := "rectools[torch]==0.19.0" pytorch-lightning==2.5.2
+PEER_recbole := recbole==1.2.1
+PEER_all := torch==2.13.0 numpy==1.26.4 pandas==2.3.3 scipy==1.17.1
+# RecBole's wheel also holds the data of the comparison.
+PEER_WHEEL := $(VENV)/peers-recbole/recbole-1.2.1-py3-none-any.whl
 pip = $(1)/python -m pip install --disable-pip-version-check --quiet
 # Torch first and alone: what comes after it is content with what is there.
 torch = $(if $(TORCH_INDEX),$(pip) --no-deps --retries 0 --index-url $(TORCH_INDEX) "$(TORCH)" $(locked) 2>/dev/null ||) $(pip) --no-deps "$(TORCH)" $(locked)
@@ -48,11 +56,13 @@ same-numbers: $(VENV)/.done ## run all notebooks twenty times under ten settings
 studies: $(VENV)/.done ## the experiments behind the sentences, over seeds and worlds; what is stored is not run again
 	$(BIN)/python studies/run_all.py
 	$(BIN)/python studies/page.py docs/studies.md
-peers: $(VENV)/.done $(VENV)/recbole/.done ## our models and RecBole's side by side, 60 seconds each; an hour
-	rm -f studies/peers.jsonl
-	$(BIN)/python studies/peers.py $(RECBOLE_WHEEL) studies/peers.jsonl
-	$(VENV)/recbole/bin/python studies/recbole_peers.py studies/peers.jsonl
-	$(BIN)/python studies/peers_page.py studies/peers.jsonl docs/peers.md
+peers: $(PEER_WHEEL) $(PEERS:%=$(VENV)/peers-%/.done) ## our models and three libraries side by side, 60 seconds a run; what is stored is not run again
+	$(BIN)/python studies/peers.py $(PEER_WHEEL) studies/peers.jsonl
+	$(VENV)/peers-recbole/bin/python studies/recbole_peers.py $(PEER_WHEEL) studies --as-shipped
+	$(BIN)/python studies/peers_tuned.py $(PEER_WHEEL) studies
+	for name in $(PEERS); do \
+	  $(VENV)/peers-$$name/bin/python studies/$${name}_peers.py $(PEER_WHEEL) studies || exit 1; done
+	$(BIN)/python studies/peers_page.py studies docs/peers.md
 frameworks: $(VENV)/.done $(VENV)/frameworks/.done ## one example in PyTorch, Keras, JAX and Flax; fails if a stored number is another one now
 	$(BIN)/python studies/frameworks.py torch $(VENV)/frameworks/now.csv
 	$(VENV)/frameworks/bin/python studies/frameworks.py others $(VENV)/frameworks/now.csv
@@ -83,16 +93,15 @@ $(VENV)/npm/.done: $(VENV)/.done
 	cd $(VENV)/npm && for name in mathjax mermaid reveal.js axe-core; do \
 	  mkdir -p $$name && tar -xzf $$name-*.tgz --strip-components=1 -C $$name || exit 1; done
 	touch $@
-# RecBole wants older libraries than this course. Its wheel also holds the data.
-RECBOLE_WHEEL := $(VENV)/recbole/recbole-1.2.1-py3-none-any.whl
-$(VENV)/recbole/.done: $(VENV)/.done
-	$(PYTHON) -m venv $(VENV)/recbole
-	$(call torch,$(VENV)/recbole/bin)
-	$(call pip,$(VENV)/recbole/bin) recbole==1.2.1 "numpy<2" "pandas<3"
-	$(BIN)/python -m pip download --quiet --no-deps --dest $(VENV)/recbole recbole==1.2.1
+$(VENV)/peers-%/.done: $(VENV)/.done
+	$(PYTHON) -m venv $(VENV)/peers-$*
+	$(call torch,$(VENV)/peers-$*/bin)
+	$(call pip,$(VENV)/peers-$*/bin) $(PEER_$*) $(PEER_all)
 	touch $@
 # TensorFlow, Keras, JAX and Flax: 2 GB, so not in the course's own environment.
 $(VENV)/frameworks/.done: studies/frameworks.txt
 	$(PYTHON) -m venv $(VENV)/frameworks
 	$(call pip,$(VENV)/frameworks/bin) --no-compile -r studies/frameworks.txt
 	touch $@
+$(PEER_WHEEL): $(VENV)/peers-recbole/.done
+	$(BIN)/python -m pip download --quiet --no-deps --dest $(@D) recbole==1.2.1

