@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parents[1]
-WHOLE = ["recsys_utils", "data", "studies", "docs/glossary.md", "docs/studies.md",
+WHOLE = ["recsys_utils", "data", "studies", "docs/glossary.md", "docs/peers.md", "docs/studies.md",
          "notebooks/images", "notebooks/ledger.csv", "notebooks/evidence.json",
          "LICENSE", "requirements.lock"]  # fmt: skip
 TARGETS = {"help", "lab", "doctor", "studies", "clean", "$(VENV)/.done"}  # that work without us
@@ -85,12 +85,13 @@ CHANGED = {"Makefile": makefile, "pyproject.toml": pyproject, "environment.yml":
 
 
 def bare(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook without outputs, counts and links to solutions."""
+    """The notebook without outputs, counts, and lines that link to solutions or to the book."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         else:
-            cell.source = re.sub(r"^.*\]\(solutions/.*\n?", "", cell.source, flags=re.M).rstrip()
+            links = r"^.*\]\((?:solutions|\.\./book)/.*\n?"
+            cell.source = re.sub(links, "", cell.source, flags=re.M).rstrip()
     return notebook
 
 

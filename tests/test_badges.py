@@ -70,7 +70,7 @@ def test_the_book_leaves_the_badges_out(script):
     assert without_badges(changed) == script.with_address(README, ONE).replace(
         changed.split("<!-- launch -->\n")[1].split("\n\n")[0] + "\n", ""
     )
-    assert "![Heatmap" in without_badges(changed), "a picture of the course stays"
+    assert "](notebooks/images/explanation.png)" in without_badges(changed), "our picture stays"
 
 
 def test_a_readme_without_the_marker_is_refused(script):

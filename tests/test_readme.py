@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from recsys_utils.evaluation import bootstrap_interval, hit_rate, ndcg
+from recsys_utils.ledger import read_ledger
 from recsys_utils.models import FILM_DROPOUT
 from recsys_utils.studies import chosen, read_ranks, read_study, run_table
 
@@ -134,6 +135,17 @@ def test_the_hours_are_their_sum(minutes):
     solve = sum(solve for _, solve in minutes.values()) / 60
     said = f"About {read + solve:.0f} hours: {read:.0f} to read at an easy pace, "
     is_said(f"{said}{solve:.0f} for the exercises")
+
+
+def test_what_became_of_the_articles_claims():
+    claims = read_ledger()
+    once = claims[claims["repeats"] == ""]
+    count = once["verdict"].value_counts()
+    is_said(
+        f"Of its {len(once)} claims {count['holds']} hold, {count['holds in part']} hold in part, "
+        f"{count['does not hold here']} do not hold here, {count['not decided']} is not decided, "
+        f"and {count['not testable here']} cannot be tested"
+    )
 
 
 def test_who_installs_without_make_gets_the_torch_that_the_course_wants():
