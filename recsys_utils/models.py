@@ -18,6 +18,8 @@ from .explanation import Explanation
 from .splits import LeaveOneOutSplit
 
 FILM_DROPOUT = 0.9  # by the rule stated in studies/film_dropout.py, before its runs
+# `contribute` takes so many at a time: between its steps stands a table of (pairs, slots, 2 d_k).
+PAIRS_AT_A_TIME = 2000
 
 
 class Popularity:
@@ -242,19 +244,27 @@ class AttributeAttentionRecommender(nn.Module):
 
         Args: as in `attend`.
         """
+        parts = []
         with torch.no_grad():
-            attended = self.attend(users, items, mask)
             # Never more rows than there are users: their averages are picked afterwards.
             if len(users) > self.user.num_embeddings:
-                average = self.average_film(self.user.weight)[users]
+                averages = self.average_film(self.user.weight)[users]
             else:
-                average = self.average_film(self.user(users))
+                averages = self.average_film(self.user(users))
             mean_user = self.user.weight[: self.n_known].mean(dim=0, keepdim=True)
-            for_all = self.look(mean_user.expand(len(users), -1), items, mask)
-            everybody = for_all.weights * (for_all.tastes - self.average_film(mean_user)[:, None])
-            contributions = attended.weights * (attended.tastes - average[:, None])
-            base = attended.bias + average * attended.weights.sum(dim=-1)
-        return Contributed(attended.weights, contributions, everybody, base, attended.logits)
+            mean_average = self.average_film(mean_user)
+            for start in range(0, max(len(users), 1), PAIRS_AT_A_TIME):
+                rows = slice(start, start + PAIRS_AT_A_TIME)
+                here = items[rows]
+                allowed = None if mask is None else mask[rows]
+                average = averages[rows]
+                attended = self.attend(users[rows], here, allowed)
+                for_all = self.look(mean_user.expand(len(here), -1), here, allowed)
+                everybody = for_all.weights * (for_all.tastes - mean_average[:, None])
+                contributions = attended.weights * (attended.tastes - average[:, None])
+                base = attended.bias + average * attended.weights.sum(dim=-1)
+                parts.append((attended.weights, contributions, everybody, base, attended.logits))
+        return Contributed(*[torch.cat(values) for values in zip(*parts)])
 
     def average_film(self, u: Tensor) -> Tensor:
         """r_u, what an average film gets from each user, its bias aside: `(batch, d_k)` ->

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from recsys_utils import by_hand
+from recsys_utils import by_hand, models
 from recsys_utils.data import AttributeTable
 from recsys_utils.models import (
     EASE,
@@ -248,6 +248,19 @@ def test_many_pairs_are_explained_as_each_alone(table):
     for name in together._fields:
         apart = torch.cat([getattr(parts, name) for parts in one_by_one])
         assert torch.allclose(getattr(together, name), apart, rtol=0, atol=1e-12)
+
+
+def test_pairs_are_taken_in_portions_and_come_back_in_order(table, monkeypatch):
+    model = make(table)
+    users, items = torch.tensor([3, 0, 3, 1, 2]), torch.tensor([8, 1, 2, 0, 4])
+    mask = model.mask[items].clone()
+    mask[:, 0] = False
+    whole = model.contribute(users, items, mask)
+    monkeypatch.setattr(models, "PAIRS_AT_A_TIME", 2)
+    for together, apart in zip(whole, model.contribute(users, items, mask)):
+        assert torch.allclose(together, apart, rtol=0, atol=1e-12)
+    none = torch.arange(0)
+    assert model.contribute(none, none).contributions.shape == (0, mask.shape[1])
 
 
 def test_without_attributes_the_base_is_the_films_own_bias(table):
