@@ -2,8 +2,8 @@
 
     python scripts/same_numbers.py docs/same-numbers.md [--only SETTING]        (make same-numbers)
 
-One setting after the other, the plain one until there are twenty runs in all: about an hour and a
-half. Works in a copy, so the notebooks stay as they are. Some settings need Linux.
+One setting after the other, the plain one until there are twelve runs in all: about half an hour.
+Works in a copy, so the notebooks stay as they are. Some settings need Linux.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 from budget import machine
 
 ROOT = Path(__file__).parents[1]
-RUNS = 20
+RUNS = 12
 PLAIN = "one thread"
 # Passed to the kernels. Python's -W takes whole module names only, so each of ours is named.
 MODULES = [
