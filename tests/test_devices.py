@@ -33,7 +33,7 @@ def attribute_models():
     yield SelfAttentionRecommender(TABLE, SPLIT.n_users, 8)
 
 
-@pytest.mark.parametrize("model", attribute_models(), ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("model", list(attribute_models()), ids=lambda model: type(model).__name__)
 def test_scores_loss_and_explanation_of_attribute_models(model):
     model = model.to("meta").train()
     scores = model(USERS)
