@@ -229,11 +229,14 @@ def _fit_cells(figure: Figure) -> None:
     """
     heatmaps = []
     for ax in figure.axes:
-        if any(isinstance(part, QuadMesh) for part in ax.collections):
+        is_bar = ax.get_label() == "<colorbar>"
+        if not is_bar and any(isinstance(part, QuadMesh) for part in ax.collections):
             heatmaps.append(ax)
+    figure.draw_without_rendering()  # once for all panels: it takes a fifth of a second
     for ax in heatmaps:
         if _cell_size(ax)[0] < NARROW * figure.dpi:
             plt.setp(ax.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
+    figure.draw_without_rendering()  # slanted names take more room
     for ax in heatmaps:
         width, height = _cell_size(ax)
         for text in ax.texts:
@@ -250,8 +253,7 @@ def _fit_cells(figure: Figure) -> None:
 
 
 def _cell_size(ax: Axes) -> np.ndarray:
-    """Width and height of a cell in pixels, as the figure is laid out now."""
-    ax.figure.draw_without_rendering()
+    """Width and height of a cell in pixels, as the figure was last laid out."""
     corner, next_corner = ax.transData.transform([(0, 0), (1, 1)])
     return np.abs(next_corner - corner)
 
