@@ -12,48 +12,19 @@ latest film. And one user, 643, film by film.
 
 import numpy as np
 import torch
+from next_film import trained
 from running import Run, main
 
 from recsys_utils.data import AttributeTable, leave_one_out_split, load_movies, load_ratings
-from recsys_utils.evaluation import ndcg, score_unseen, target_ranks
-from recsys_utils.sequence_models import (
-    HistoryAttentionRecommender,
-    SelfAttentiveRecommender,
-    with_validation,
-)
-from recsys_utils.training import fit, train
+from recsys_utils.evaluation import score_unseen
+from recsys_utils.sequence_models import HistoryAttentionRecommender, with_validation
 
 HISTORY, SELF = "attention over the history", "self-attention"
 RUNS = [Run(variant, seed=seed) for variant in (HISTORY, SELF) for seed in range(5)]
 CHEAP = Run(HISTORY, seed=0)
 ONE_USER = 643
-
-
-def trained(run: Run, table: AttributeTable, split):
-    """As in next_film, with the setting that validation chose there."""
-    if run.variant == HISTORY:
-        model = HistoryAttentionRecommender(table, split)
-        fit(model, split, seed=run.seed, learning_rate=0.08, weight_decay=0.4, progress=False)
-        return model
-    model = SelfAttentiveRecommender(split)
-
-    def validation() -> float:
-        ranks = target_ranks(score_unseen(model, split, "validation"), split.validation)
-        return ndcg(ranks).mean().item()
-
-    train(
-        model,
-        model.batches,
-        model.loss,
-        validation,
-        seed=run.seed,
-        epochs=30,
-        learning_rate=0.005,
-        weight_decay=0.3,
-        patience=3,
-        progress=False,
-    )
-    return model
+# What validation chose in next_film.
+CHOSEN = {HISTORY: "learning rate 0.08, weight decay 0.4", SELF: "learning rate 0.005"}
 
 
 def without_each(model, user: int, item: int) -> np.ndarray:
@@ -84,7 +55,7 @@ def work(run: Run) -> dict:
     table = AttributeTable.from_movies(movies, min_films=2)
     split = leave_one_out_split(load_ratings(movies=movies), table.item_ids)
     known = with_validation(split)
-    model = trained(run, table, split).with_history(known)
+    model = trained(run._replace(setting=CHOSEN[run.variant]), table, split).with_history(known)
     first = score_unseen(model, split).argmax(dim=1).tolist()
     rows, one_user = [], {}
     for user, item in enumerate(first):
