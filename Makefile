@@ -51,7 +51,7 @@ slides: $(VENV)/npm/.done ## write slides of all notebooks to the folder slides;
 	BOOK_NPM=$(VENV)/npm $(BIN)/python book/slides/make.py slides notebooks/*.ipynb
 budget: $(VENV)/.done ## measure seconds and memory of all notebooks; fails over the promise
 	$(BIN)/python scripts/budget.py docs/budget.md
-same-numbers: $(VENV)/.done ## run all notebooks twelve times under ten settings; half an hour
+same-numbers: $(VENV)/.done ## run all notebooks under ten settings; twenty minutes
 	$(BIN)/python scripts/same_numbers.py docs/same-numbers.md
 studies: $(VENV)/.done ## the experiments behind the sentences, over seeds and worlds; what is stored is not run again
 	$(BIN)/python studies/run_all.py

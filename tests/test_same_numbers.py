@@ -64,10 +64,8 @@ def test_a_setting_without_effect_is_refused(script, monkeypatch):
         script.prove(script.PLAIN)
 
 
-def test_every_setting_is_run_and_twelve_runs_are_made(script):
-    plan = script.plan(None)
-    assert len(plan) == script.RUNS == 12
-    assert set(plan) == set(script.SETTINGS) and plan[len(script.SETTINGS) :] == [script.PLAIN] * 2
+def test_every_setting_is_run_once(script):
+    assert script.plan(None) == list(script.SETTINGS)
     assert script.plan("two threads") == ["two threads"]
 
 
