@@ -2,7 +2,8 @@
 
     python scripts/same_numbers.py docs/same-numbers.md [--only SETTING]        (make same-numbers)
 
-One setting after the other, two minutes each. Works in a copy, so the notebooks stay as they are. Some settings need Linux.
+One setting after the other, two minutes each. Works in a copy, so the notebooks stay as they are.
+Some settings need Linux.
 """
 
 import argparse
